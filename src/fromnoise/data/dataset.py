@@ -1,0 +1,151 @@
+"""A data set: rows on disk or in memory, handed out as float32 in [-1, 1], and the user's own units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The straight line between the numbers that a model sees and those that the user knows.
+
+    own = centre + scale * x, with x in [-1, 1]. Both arrays broadcast against one sample: shape () or
+    (d,) or (C, 1, 1). All zeros and ones is the identity, for images and the toy points.
+    Raises ValueError where an array is not finite or a scale is not positive.
+
+    >>> kelvin = Units(np.array(300.0), np.array(20.0))
+    >>> float(kelvin.to_own(0.5)), float(kelvin.from_own(310.0))
+    (310.0, 0.5)
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("centre", "scale"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        if not (np.isfinite(self.centre).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
+            raise ValueError("Units need a finite centre and a finite, positive scale")
+
+    @classmethod
+    def identity(cls) -> Units:
+        """The units of data that have no others: own = x.
+
+        >>> float(Units.identity().to_own(-1.0))
+        -1.0
+        """
+        return cls(np.zeros(()), np.ones(()))
+
+    def to_own(self, x: Any) -> Any:
+        """From [-1, 1] to own units; a NumPy array or number gives NumPy float64, a tensor its own dtype.
+
+        >>> Units(np.array([0.0, 1.0]), np.array([2.0, 4.0])).to_own(np.array([[-1.0, 1.0]]))
+        array([[-2.,  5.]])
+        """
+        centre, scale = self._like(x)
+        return centre + scale * x
+
+    def from_own(self, x: Any) -> Any:
+        """From own units to [-1, 1]; the inverse of `to_own`.
+
+        >>> Units(np.array([0.0, 1.0]), np.array([2.0, 4.0])).from_own(np.array([[-2.0, 5.0]]))
+        array([[-1.,  1.]])
+        """
+        centre, scale = self._like(x)
+        return (x - centre) / scale
+
+    def _like(self, x: Any) -> tuple[Any, Any]:
+        if not hasattr(x, "new_tensor"):
+            return self.centre, self.scale
+        return x.new_tensor(self.centre), x.new_tensor(self.scale)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """N samples of one shape. `rows` is uint8 (images) or float32 already in [-1, 1]; maybe a memory map.
+
+    kind      "points" (d,), "images" (C, H, W) or "fields" (C, H, W) or (C, L)
+    shape     of one sample; rows is (N, *shape)
+    units     from [-1, 1] to the user's own units
+    labels    int64 (N,), indices into `classes`, or None
+    classes   names of the classes, () without labels
+    skipped   names of the broken files that were left out
+    columns   names of the columns of a table
+    Raises ValueError where these do not fit each other.
+
+    >>> data = Dataset("points", (2,), np.zeros((5, 2), np.float32))
+    >>> len(data), data.batch(np.array([0, 3])).shape
+    (5, torch.Size([2, 2]))
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    rows: np.ndarray
+    units: Units = Units.identity()
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("points", "images", "fields"):
+            raise ValueError(f"kind is points, images or fields, not {self.kind!r}")
+        if self.rows.shape[1:] != self.shape or self.rows.dtype not in (np.uint8, np.float32):
+            raise ValueError(f"rows must be (N, {self.shape}) uint8 or float32, not {self.rows.shape}")
+        if self.labels is not None and (self.labels.shape != (len(self.rows),) or not self.classes):
+            raise ValueError("labels must be (N,) and their classes named")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        facts = [f"{len(self):,} {self.kind} of shape {self.shape}"]
+        facts += [f"{len(self.classes)} classes"] if self.classes else []
+        facts += [f"{len(self.skipped)} broken files skipped"] if self.skipped else []
+        return f"Dataset({', '.join(facts)})"
+
+    def batch(self, index: np.ndarray | Sequence[int]) -> torch.Tensor:
+        """The samples at `index` (B,) as float32 (B, *shape) in [-1, 1]; bytes 0 and 255 are exactly -1 and 1.
+
+        Raises IndexError for an index outside the data.
+
+        >>> data = Dataset("images", (1, 1, 2), np.array([[[[0, 255]]]], np.uint8))
+        >>> data.batch([0])
+        tensor([[[[-1.,  1.]]]])
+        """
+        import torch
+
+        rows = np.array(self.rows[np.asarray(index, dtype=np.int64)])  # a copy: never a view of the map
+        batch = torch.from_numpy(rows)
+        return batch.to(torch.float32).div_(127.5).sub_(1.0) if batch.dtype == torch.uint8 else batch
+
+    def batch_labels(self, index: np.ndarray | Sequence[int]) -> torch.Tensor | None:
+        """The labels at `index` as int64 (B,), or None where the data have none.
+
+        >>> data = Dataset("points", (1,), np.zeros((2, 1), np.float32), labels=np.array([0, 1]),
+        ...                classes=("cat", "dog"))
+        >>> data.batch_labels([1])
+        tensor([1])
+        """
+        import torch
+
+        if self.labels is None:
+            return None
+        return torch.from_numpy(self.labels[np.asarray(index, dtype=np.int64)].astype(np.int64))
+
+    def take(self, index: np.ndarray | slice) -> Dataset:
+        """The data set of the rows at `index` only; a slice copies nothing.
+
+        >>> data = Dataset("points", (2,), np.zeros((5, 2), np.float32))
+        >>> len(data.take(slice(0, 3)))
+        3
+        """
+        labels = None if self.labels is None else self.labels[index]
+        return replace(self, rows=self.rows[index], labels=labels)

@@ -1,0 +1,147 @@
+"""The parts of the U-Net: normalisation, residual block, attention, and the way down and up."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def divisor(number: int, most: int) -> int:
+    """The largest divisor of `number` that is not above `most` (1 if `most` is below 1).
+
+    >>> divisor(48, 32), divisor(7, 4)
+    (24, 1)
+    """
+    return next((d for d in range(min(number, most), 0, -1) if number % d == 0), 1)
+
+
+def norm(channels: int, groups: int) -> nn.GroupNorm:
+    """Group normalisation with as many groups as fit: up to `groups`, of at least four channels each.
+
+    A group of one channel would erase all it holds when the picture has shrunk to one pixel.
+
+    >>> norm(128, 32).num_groups, norm(48, 32).num_groups, norm(3, 32).num_groups
+    (32, 12, 1)
+    """
+    return nn.GroupNorm(divisor(channels, min(groups, channels // 4)), channels)
+
+
+class Residual(nn.Module):
+    """Norm, SiLU, convolution, plus the condition; norm, SiLU, dropout, convolution; plus the input.
+
+    The second convolution starts at zero, so that the block starts as its shortcut (Ho et al. 2020).
+
+    Shapes: h (B, inputs, H, W), condition (B, dim) -> (B, channels, H, W).
+
+    >>> Residual(8, 16, 32)(torch.randn(2, 8, 5, 7), torch.randn(2, 32)).shape
+    torch.Size([2, 16, 5, 7])
+    """
+
+    def __init__(
+        self, inputs: int, channels: int, dim: int, *, dropout: float = 0.0, groups: int = 32
+    ) -> None:
+        super().__init__()
+        self.first_norm, self.second_norm = norm(inputs, groups), norm(channels, groups)
+        self.first = nn.Conv2d(inputs, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.steer = nn.Linear(dim, channels)
+        self.dropout = nn.Dropout(dropout)
+        self.shortcut = nn.Conv2d(inputs, channels, 1) if inputs != channels else nn.Identity()
+
+    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
+        """(B, inputs, H, W), (B, dim) -> (B, channels, H, W)."""
+        inner = self.first(F.silu(self.first_norm(h)))
+        inner = inner + self.steer(condition)[:, :, None, None]
+        return self.shortcut(h) + self.second(self.dropout(F.silu(self.second_norm(inner))))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(width)) v for each head, all of shape (B, heads, N, width).
+
+    >>> x = torch.randn(1, 2, 3, 4)
+    >>> torch.allclose(attend(x, 0 * x, x), x.mean(2, keepdim=True).expand_as(x), atol=1e-6)
+    True
+    """
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    return torch.softmax(scores, dim=-1) @ v
+
+
+class Attention(nn.Module):
+    """Every pixel looks at every other: h + projection(attention(norm(h))).
+
+    The projection starts at zero. Heads are `head_width` channels wide, or as near above it as divides evenly.
+
+    Shapes: (B, C, H, W) -> (B, C, H, W).
+
+    >>> Attention(16, head_width=8)(torch.randn(2, 16, 5, 7)).shape
+    torch.Size([2, 16, 5, 7])
+    """
+
+    def __init__(self, channels: int, *, head_width: int = 64, groups: int = 32) -> None:
+        super().__init__()
+        self.heads = divisor(channels, channels // head_width)
+        self.norm = norm(channels, groups)
+        self.qkv, self.out = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        batch, channels, *size = h.shape
+        pixels = self.norm(h).flatten(2).transpose(1, 2)
+        q, k, v = (
+            self.qkv(pixels).view(batch, -1, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        seen = attend(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
+        return h + self.out(seen).transpose(1, 2).reshape(batch, channels, *size)
+
+
+class Stage(nn.Module):
+    """A residual block, and attention behind it where there is some.
+
+    Shapes: h (B, inputs, H, W), condition (B, dim) -> (B, channels, H, W).
+    """
+
+    def __init__(self, residual: Residual, attention: nn.Module) -> None:
+        super().__init__()
+        self.residual, self.attention = residual, attention
+
+    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
+        """(B, inputs, H, W), (B, dim) -> (B, channels, H, W)."""
+        return self.attention(self.residual(h, condition))
+
+
+class Down(nn.Module):
+    """Half the size, rounded up, by a convolution of stride 2: (B, C, H, W) -> (B, C, ceil(H/2), ceil(W/2)).
+
+    >>> Down(4)(torch.randn(1, 4, 7, 1), torch.empty(0)).shape
+    torch.Size([1, 4, 4, 1])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, ceil(H/2), ceil(W/2)); the condition has no say."""
+        return self.conv(h)
+
+
+class Up(nn.Module):
+    """Twice the size by repeating pixels, cut to the size that `Down` came from, and a convolution.
+
+    Shapes: (B, C, ceil(H/2), ceil(W/2)), size (H, W) -> (B, C, H, W).
+
+    >>> Up(4)(torch.randn(1, 4, 4, 1), (7, 1)).shape
+    torch.Size([1, 4, 7, 1])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, h: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, C, ceil(H/2), ceil(W/2)) -> (B, C, H, W)."""
+        height, width = size
+        return self.conv(F.interpolate(h, scale_factor=2.0, mode="nearest")[..., :height, :width])
