@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,7 +88,7 @@ class Dataset:
     kind: str
     shape: tuple[int, ...]
     rows: np.ndarray
-    units: Units = Units.identity()
+    units: Units = field(default_factory=Units.identity)
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class Dataset:
         return f"Dataset({', '.join(facts)})"
 
     def batch(self, index: np.ndarray | Sequence[int]) -> torch.Tensor:
-        """The samples at `index` (B,) as float32 (B, *shape) in [-1, 1]; bytes 0 and 255 are exactly -1 and 1.
+        """The samples at `index` (B,) as float32 (B, *shape) in [-1, 1]; a byte 0 is -1, a byte 255 is 1.
 
         Raises IndexError for an index outside the data.
 

@@ -75,5 +75,5 @@ def _resize(images: np.ndarray, size: int) -> np.ndarray:
 
     rows = np.empty((len(images), size, size), np.uint8)
     for row, image in zip(rows, images, strict=True):
-        row[:] = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
+        row[:] = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
     return rows

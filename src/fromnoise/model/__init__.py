@@ -1,0 +1,24 @@
+"""A model: what it is made of, how it is sampled, and how it lies on disk."""
+
+from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
+from fromnoise.model.config import Config, Facts, Process, Sample, Train, read_config
+from fromnoise.model.loading import bundled, checkpoints, load
+from fromnoise.model.model import Model
+
+__all__ = [
+    "Config",
+    "Facts",
+    "Model",
+    "Process",
+    "Sample",
+    "Train",
+    "bundled",
+    "checkpoints",
+    "count_parameters",
+    "load",
+    "make_denoiser",
+    "make_loss",
+    "make_network",
+    "make_schedule",
+    "read_config",
+]

@@ -42,8 +42,8 @@ def custom(path: str) -> type[nn.Module]:
     >>> custom("fromnoise.networks.mlp:FNN").__name__
     'FNN'
     """
-    name, colon, attribute = path.partition(":")
-    if not (name and colon and attribute):
+    name, _, attribute = path.partition(":")
+    if not all(part.isidentifier() for part in [*name.split("."), attribute]):
         raise UserError(f"'{path}' does not name a network class; write package.module:Class")
     try:
         module = importlib.import_module(name)
@@ -54,7 +54,8 @@ def custom(path: str) -> type[nn.Module]:
             ) from error
         raise UserError(f"'{name}' needs the module '{error.name}', which is not installed") from error
     except Exception as error:
-        raise UserError(f"importing '{name}' failed with {type(error).__name__}: {error}") from error
+        what = " ".join(str(error).split())
+        raise UserError(f"importing '{name}' failed with {type(error).__name__}: {what}") from error
     found = getattr(module, attribute, None)
     if found is None:
         raise UserError(f"module '{name}' has no class '{attribute}'; check its spelling")

@@ -63,7 +63,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     >>> torch.allclose(attend(x, 0 * x, x), x.mean(2, keepdim=True).expand_as(x), atol=1e-6)
     True
     """
-    if q.device.type != "cpu":
+    # On the CPU the fused kernel is up to twice as fast in float32, and two to four times slower backward in
+    # half precision.
+    if q.device.type != "cpu" or q.dtype.itemsize > 2:
         return F.scaled_dot_product_attention(q, k, v)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     return torch.softmax(scores, dim=-1) @ v
@@ -72,7 +74,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Every pixel looks at every other: h + projection(attention(norm(h))).
 
-    The projection starts at zero. Heads are `head_width` channels wide, or as near above it as divides evenly.
+    The projection starts at zero. Heads are at least `head_width` channels wide: as many as divide evenly.
 
     Shapes: (B, C, H, W) -> (B, C, H, W).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +53,10 @@ class FNN(nn.Module):
         self.labels = Labels(classes, embedding)
         pixels = math.prod(shape[1:])
         sizes = [(shape[0] + extra_channels) * pixels + embedding, *[width] * depth, math.prod(self.shape)]
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, sizes[1:], strict=False))
-        for layer, fan_in in zip(self.layers, sizes, strict=False):
-            nn.init.normal_(layer.weight, std=fan_in**-0.5)
+        layers = [nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
+        for layer in layers:
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+        self.layers = nn.ModuleList(layers)
 
     def forward(
         self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None
@@ -86,10 +88,10 @@ class ResidualLayer(nn.Module):
 
 
 class MLP(nn.Module):
-    """A residual network for points and tables, steered by time and label, with Fourier features of the input.
+    """A residual network for points and tables, steered by time and label.
 
-    Time and label scale and shift the features inside each residual step (FiLM, Perez et al. 2018). The last
-    layer starts at zero, so that an untrained network answers 0.
+    Its first layer sees x and Fourier features of x; time and label scale and shift the features inside each
+    residual step (FiLM, Perez et al. 2018). The last layer starts at zero: untrained, the network answers 0.
 
     Args:
         shape: of one sample, (d,) or (C, H, W); images are flattened.

@@ -66,7 +66,7 @@ class UNet(nn.Module):
         groups: int = 32,
     ) -> None:
         super().__init__()
-        _check(shape, width, multiples, blocks, attention, patch)
+        _check(shape, multiples, attention, dropout, width, blocks, head_width, patch, groups)
         self.extra_channels, self.patch = extra_channels, patch
         attention = attention or [False] * len(multiples)
         dim = 4 * width
@@ -103,14 +103,18 @@ class UNet(nn.Module):
 
     def _start(self) -> None:
         """Initialise as Ho et al. do: every block starts as its shortcut, and the network as 0."""
+        silent = [self.last.weight]
         for part in self.modules():
             if isinstance(part, (nn.Linear, nn.Conv2d)):
                 nn.init.xavier_uniform_(part.weight)
-                nn.init.zeros_(part.bias)
-        silent = [part.second for part in self.modules() if isinstance(part, Residual)]
-        silent += [part.out for part in self.modules() if isinstance(part, Attention)]
-        for part in [*silent, self.last]:
-            nn.init.zeros_(part.weight)
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
+            if isinstance(part, Residual):
+                silent.append(part.second.weight)
+            if isinstance(part, Attention):
+                silent.append(part.out.weight)
+        for weight in silent:
+            nn.init.zeros_(weight)
 
     def forward(
         self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None
@@ -136,21 +140,19 @@ class UNet(nn.Module):
 
 
 def _check(
-    shape: Sequence[int],
-    width: int,
-    multiples: Sequence[int],
-    blocks: int,
-    attention: Sequence[bool],
-    patch: int,
+    shape: Sequence[int], multiples: Sequence[int], attention: Sequence[bool], dropout: float, *counts: int
 ) -> None:
     """Raise UserError where the options of a U-Net contradict each other."""
     if len(shape) != 3:
         raise UserError(f"a unet needs samples of shape (C, H, W), not {tuple(shape)}; use the network 'mlp'")
-    if not multiples or min(width, blocks, patch, *multiples) < 1:
+    if not multiples or min(*counts, *multiples) < 1:
         raise UserError(
-            "width, blocks, patch and every entry of multiples must be at least 1, as in multiples = [1, 2, 2]"
+            "width, multiples, blocks, head_width, patch and groups must all be at least 1;"
+            " try width = 64, multiples = [1, 2, 2]"
         )
     if attention and len(attention) != len(multiples):
         raise UserError(
-            f"attention has {len(attention)} entries for {len(multiples)} levels; give one for each entry of multiples"
+            f"attention has {len(attention)} entries for {len(multiples)} levels; give one for each multiple"
         )
+    if not 0 <= dropout < 1:
+        raise UserError(f"dropout is a probability, at least 0 and below 1, not {dropout}; try dropout = 0.1")

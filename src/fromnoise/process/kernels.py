@@ -99,5 +99,5 @@ def sde(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
         alpha, sigma = schedule(t)
         return alpha.log(), alpha.log() - sigma.log()
 
-    _, (f, slope) = torch.func.jvp(logarithms, (t,), (torch.ones_like(t),))
+    f, slope = torch.func.jvp(logarithms, (t,), (torch.ones_like(t),))[1]
     return f, -2 * schedule(t)[1] ** 2 * slope

@@ -49,7 +49,8 @@ CLEAN = Level(torch.tensor(0.0).double(), torch.tensor(1.0).double(), torch.tens
 class Schedule(Protocol):
     """What every schedule offers; `T` is the number of steps, or 1 in continuous time."""
 
-    T: float
+    @property
+    def T(self) -> float: ...
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """alpha and sigma at times t in [0, T], float64, of t's shape."""
@@ -76,7 +77,7 @@ def at(schedule: Schedule, t: Tensor | float, x: Tensor | None = None) -> Level:
     >>> at(linear(1000), torch.tensor([1, 500, 1000]), x).alpha.shape
     torch.Size([3, 1])
     """
-    t = torch.as_tensor(t).double().cpu()  # the tables live there
+    t = torch.as_tensor(t, dtype=torch.float64, device="cpu")  # the tables live there
     if not bool(((t >= 0) & (t <= schedule.T)).all()):
         raise ValueError(f"times must lie in [0, {schedule.T:g}], got {t.min():g} ... {t.max():g}")
     alpha, sigma = schedule(t)
@@ -173,9 +174,8 @@ def sigmoid(
     0.5
     """
     t = torch.arange(_steps(T) + 1, dtype=torch.float64) / T
-    return _from_alpha_bar(
-        torch.sigmoid(torch.tensor(end / tau)) - torch.sigmoid((start + t * (end - start)) / tau), largest
-    )
+    height = torch.sigmoid((start + t * (end - start)) / tau)
+    return _from_alpha_bar(height[-1] - height, largest)
 
 
 def table(betas: Sequence[float]) -> Discrete:

@@ -113,8 +113,8 @@ def from_network(
         time = (n.t / horizon).to(x).expand(len(x))
         F = network(x, time).to(x.dtype)
         if not learned:
-            var = variance(n)
-            return Denoised(_combine(x, F, n), None if variance is small else var.expand_as(x))
+            # A scalar level is float64: .to(x) first, or its variance would promote the samples.
+            return Denoised(_combine(x, F, n), None if variance is small else variance(n).to(x).expand_as(x))
         F, log_ratio = F.chunk(2, dim=1)
         return Denoised(_combine(x, F, n), variance(n) * log_ratio.clamp(-20, 5).exp())
 

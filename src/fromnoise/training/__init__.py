@@ -1,0 +1,18 @@
+"""Training: recipes, and `fit`, the generator of events."""
+
+from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
+from fromnoise.training.fit import fit
+from fromnoise.training.recipes import recipe, recipes
+
+__all__ = [
+    "Event",
+    "Finished",
+    "Sampled",
+    "Saved",
+    "Skipped",
+    "Started",
+    "Stepped",
+    "fit",
+    "recipe",
+    "recipes",
+]

@@ -1,0 +1,214 @@
+"""Arrays and tables: .npy, .npz, .csv and .parquet -> points, images or fields. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fromnoise.data.checks import choice, nearest, word
+from fromnoise.data.dataset import Dataset, Units
+from fromnoise.data.frames import read_csv, read_parquet
+from fromnoise.errors import UserError
+
+COLOURS = (1, 3, 4)
+AXES = {"d": 2, "l": 2, "hw": 3, "cl": 3, "chw": 4, "hwc": 4}  # with the axis of the samples
+MOST_UNPACKED = 16 * 2**30  # bytes of one array in an .npz
+
+
+class Content(NamedTuple):
+    """What a file holds: the numbers (N, ...), the labels (N,) or None, and the names of the columns."""
+
+    array: np.ndarray
+    labels: np.ndarray | None = None
+    columns: tuple[str, ...] = ()
+
+
+def read_table(
+    path: Path, /, *, layout: str = "auto", label: str = "label", key: str = "", header: str | bool = "auto"
+) -> Dataset:
+    """The samples in an array or table file.
+
+    layout   the axes after that of the samples: "d" points, each column scaled to [-1, 1] by itself;
+             "l", "cl", "hw", "chw", "hwc" images where the file holds uint8, else fields with one scale
+             for all. "auto": 1 or 2 axes in all are points, 3 "hw", 4 "chw" (or "hwc" for uint8 that
+             only fits so)
+    label    the column, or the array of an .npz, that holds the classes (an .npz may also say "labels")
+    key      the array of an .npz; "" finds `samples`, `x`, `data`, or the only one
+    header   of a .csv: true, false, or "auto", which looks
+    Raises UserError for values that are no finite numbers, empty files, pickles, or a value out of range.
+    """
+    choice("layout", layout, ("auto", *AXES))
+    word("label", label), word("key", key)
+    if header not in ("auto", True, False):
+        raise UserError(f"header = {header!r} must be true, false or 'auto'")
+    content = READERS[path.suffix.lower()](path, label, key, header)
+    array, labels = content.array, content.labels
+    if array.ndim == 0 or not array.size:
+        raise UserError(f"{path} holds no samples; it needs at least one row with one number")
+    if array.dtype.kind not in "uif" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+        raise UserError(f"{path} holds {array.dtype}; save it as float32, or as uint8 for images")
+    if labels is not None and labels.shape != (len(array),):
+        raise UserError(f"{path} has {len(array)} samples but labels of shape {labels.shape}; give one each")
+    array, layout = _arrange(path, array, layout)
+    codes, classes = (None, ()) if labels is None else encode(path, labels)
+    if array.dtype == np.uint8 and array.ndim == 4:
+        return Dataset("images", array.shape[1:], array, labels=codes, classes=classes)
+    _check_finite(path, array, content.columns)
+    rows, units = _scale(array, by_column=layout == "d")
+    kind = "points" if layout == "d" else "fields"
+    return Dataset(kind, rows.shape[1:], rows, units, codes, classes, columns=content.columns)
+
+
+def encode(path: Path, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels of any kind -> (int64 indices, names of the classes in their order).
+
+    Raises UserError for missing labels and for numbers that are not whole.
+
+    >>> encode(Path("a.npz"), np.array([5.0, 1.0, 5.0]))
+    (array([1, 0, 1]), ('1', '5'))
+    """
+    if labels.dtype.kind == "f":
+        bad = np.flatnonzero(~(np.isfinite(labels) & (labels == np.round(labels))))
+        if len(bad):
+            raise UserError(
+                f"{path}: label {labels[bad[0]]} in row {bad[0]} is no class; use whole numbers or names"
+            )
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iubUS":
+        raise UserError(f"{path}: labels of type {labels.dtype} are no classes; use whole numbers or names")
+    names, codes = np.unique(labels, return_inverse=True)
+    texts = tuple(
+        name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names.tolist()
+    )
+    return codes.astype(np.int64), texts
+
+
+def _arrange(path: Path, array: np.ndarray, layout: str) -> tuple[np.ndarray, str]:
+    """Check the number of axes, choose the layout, and move the axes to (N, d), (N, C, L) or (N, C, H, W)."""
+    if array.ndim == 1:
+        array = array[:, None]
+    if layout == "auto":
+        layout = {2: "d", 3: "hw"}.get(array.ndim) or _channels_first_or_last(path, array)
+    if AXES[layout] != array.ndim:
+        raise UserError(f"{path} has shape {array.shape}, which layout = {layout!r} does not fit")
+    if layout in ("hw", "l"):
+        array = array[:, None]
+    if layout == "hwc":
+        array = np.moveaxis(array, 3, 1)
+    if array.dtype == np.uint8 and array.ndim == 4 and array.shape[1] not in COLOURS:
+        raise UserError(
+            f"{path} has images of {array.shape[1]} channels; 1, 3 or 4 are images, or save floats"
+        )
+    return array, layout
+
+
+def _channels_first_or_last(path: Path, array: np.ndarray) -> str:
+    if array.ndim != 4:
+        raise UserError(f"{path} has shape {array.shape}; samples have 1, 2 or 3 axes of their own")
+    if array.dtype != np.uint8:
+        return "chw"
+    first, last = array.shape[1] in COLOURS, array.shape[3] in COLOURS
+    if first == last:
+        raise UserError(
+            f"{path} has shape {array.shape}: say where its channels are, layout = 'chw' or 'hwc'"
+        )
+    return "chw" if first else "hwc"
+
+
+def _check_finite(path: Path, array: np.ndarray, columns: tuple[str, ...]) -> None:
+    if array.dtype.kind != "f":
+        return
+    for start in range(0, len(array), 4096):
+        bad = np.argwhere(~np.isfinite(array[start : start + 4096]))
+        if len(bad):
+            row, *at = (int(k) for k in bad[0])
+            value = array[(start + row, *at)]
+            column = columns[at[0]] if columns else (at[0] if len(at) == 1 else tuple(at))
+            raise UserError(f"{path}: {value} in row {start + row}, column {column}; remove or fill it")
+
+
+def _scale(array: np.ndarray, by_column: bool) -> tuple[np.ndarray, Units]:
+    """Float32 rows in [-1, 1] and their units; what is constant becomes 0 with scale 1."""
+    axes = 0 if by_column else None
+    low, high = array.min(axis=axes), array.max(axis=axes)
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    scale = high / 2 - low / 2  # halves first: the difference could overflow
+    units = Units(low / 2 + high / 2, np.where(scale > 0, scale, 1.0))
+    rows = np.empty(array.shape, np.float32)
+    for start in range(0, len(array), 4096):
+        part = slice(start, start + 4096)
+        rows[part] = np.clip(units.from_own(array[part].astype(np.float64)), -1.0, 1.0)
+    return rows, units
+
+
+def _npy(path: Path, label: str, key: str, header: object) -> Content:
+    try:
+        return Content(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        raise UserError(f"cannot read {path}: {_reason(error)}") from None
+
+
+def _npz(path: Path, label: str, key: str, header: object) -> Content:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+        name = _samples_key(path, sizes, label, key)
+        names = {name: "samples"} | {
+            one: "labels" for one in (label, "labels") if one in sizes and one != name
+        }
+        large = [one for one in names if sizes[one] > MOST_UNPACKED]
+        if large:
+            raise UserError(
+                f"{path}: {large[0]} unpacks to {sizes[large[0]] / 2**30:.0f} GiB; save it as .npy"
+            )
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {role: archive[one] for one, role in reversed(names.items())}
+    except UserError:
+        raise
+    except Exception as error:  # zipfile and zlib raise many kinds
+        raise UserError(f"cannot read {path}: {_reason(error)}") from None
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise UserError(f"{path} holds no arrays; save it with numpy.savez")
+    return Content(arrays["samples"], arrays.get("labels"))
+
+
+def _samples_key(path: Path, names: dict[str, int], label: str, key: str) -> str:
+    if key:
+        if key not in names:
+            hint = f"; did you mean {nearest(key, names)!r}?" if names else ""
+            raise UserError(f"{path} has no array {key!r}{hint}")
+        return key
+    others = [name for name in names if name not in (label, "labels")]
+    for name in ("samples", "x", "data"):
+        if name in others:
+            return name
+    if len(others) != 1:
+        raise UserError(f"{path} holds {', '.join(others) or 'no samples'}; say which one with key = ...")
+    return others[0]
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "pickle" in text:
+        return "it holds pickled objects, which could run code; save plain numbers with numpy.save"
+    return f"it is damaged or no array file ({text[:100]})"
+
+
+def _csv(path: Path, label: str, key: str, header: str | bool) -> Content:
+    return Content(*read_csv(path, label, header))
+
+
+def _parquet(path: Path, label: str, key: str, header: object) -> Content:
+    return Content(*read_parquet(path, label))
+
+
+READERS: dict[str, Callable[[Path, str, str, str | bool], Content]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}

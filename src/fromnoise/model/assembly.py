@@ -1,0 +1,124 @@
+"""From a configuration to the things that it names: schedule, network, denoiser, loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from fromnoise.errors import UserError
+from fromnoise.model.config import Config, Facts, Process
+from fromnoise.model.options import call_named, check_options, unknown
+from fromnoise.networks import NETWORKS, custom
+from fromnoise.process import (
+    PREDICTIONS,
+    SCHEDULES,
+    VARIANCES,
+    WEIGHTS,
+    Denoiser,
+    Level,
+    Schedule,
+    clipped,
+    denoising_loss,
+    from_network,
+    hybrid_loss,
+    variational,
+)
+
+Loss = Callable[[Denoiser, Tensor, Level, Tensor], Tensor]
+"""(denoiser, x_0, level, eps) -> the loss of each sample, summed over its elements, (B,)."""
+
+
+def make_schedule(config: Config) -> Schedule:
+    """The schedule that [schedule] names.
+
+    >>> make_schedule(Config.from_dict({"schedule": {"name": "linear", "T": 500}})).T
+    500
+    """
+    return call_named(SCHEDULES, "schedule", config.schedule)
+
+
+def make_network(config: Config, facts: Facts, network: str | type[nn.Module] | None = None) -> nn.Module:
+    """The network that [network] names, for samples of the data's shape, freshly initialised.
+
+    A network of the user's own is a class or "package.module:Class" given as `network`: it is imported only
+    because the caller says so, never because a file names it (raises UserError then).
+    """
+    name = config.network.get("name", "unet" if len(facts.shape) == 3 else "mlp")
+    options = {**config.network, "name": name}
+    given = {
+        "shape": facts.shape,
+        "classes": len(facts.classes) if config.process.conditional else 0,
+        "outputs": 2 if config.process.variance == "learned" else 1,
+    }
+    if network is not None:
+        entry = custom(network) if isinstance(network, str) else network
+        return call_named({name: entry}, "network", options, **given)
+    if ":" in str(name):
+        raise UserError(f"this model uses the network {name}; to let it be imported, add --network {name}")
+    return call_named(NETWORKS, "network", options, **given)
+
+
+def check(config: Config) -> None:
+    """Everything that can be checked before data are read. Raises UserError."""
+    process = config.process
+    schedule = make_schedule(config)
+    if process.prediction not in PREDICTIONS:
+        raise unknown("prediction", process.prediction, PREDICTIONS)
+    if process.variance not in VARIANCES:
+        raise unknown("variance", process.variance, VARIANCES)
+    if process.loss not in (*WEIGHTS, "variational", "hybrid"):
+        raise unknown("loss", process.loss, (*WEIGHTS, "variational", "hybrid"))
+    whole = hasattr(schedule, "beta")
+    if not whole and (process.prediction == "mean" or process.loss in ("variational", "hybrid")):
+        raise UserError(
+            f"schedule {config.schedule['name']} has no whole steps, which mean and the bound need"
+        )
+    if (process.loss == "hybrid") != (process.variance == "learned"):
+        raise UserError(
+            "variance = learned and loss = hybrid go together: the bound is what trains a variance"
+        )
+    if config.schedule["name"] == "flow" and process.prediction in ("eps", "score"):
+        raise UserError("the flow schedule has no signal at t = 1: use --process.prediction flow, v or x_0")
+    if config.schedule["name"] == "flow" and process.loss in ("simple", "min-snr"):
+        raise UserError("the flow schedule has no signal at t = 1: use --process.loss clean or velocity")
+    name = config.network.get("name", "unet")
+    if name in NETWORKS:
+        options = {key: value for key, value in config.network.items() if key != "name"}
+        check_options(NETWORKS[name], "network", options, hidden=("shape", "classes", "outputs"))
+    elif ":" not in str(name):
+        raise unknown("network", str(name), NETWORKS)
+
+
+def make_loss(process: Process, schedule: Schedule) -> Loss:
+    """The loss that [process] names, on denoisers."""
+    if process.loss == "hybrid":
+        return partial(hybrid_loss, schedule=schedule)
+    if process.loss == "variational":
+        # K (16) with σ_t² = β_t: with β̃ it is infinite at t = 1.
+        return partial(denoising_loss, weight=variational(schedule, VARIANCES["large"]))
+    return partial(denoising_loss, weight=WEIGHTS[process.loss])
+
+
+def make_denoiser(
+    network: nn.Module, process: Process, schedule: Schedule, label: Tensor | None = None, clip: bool = False
+) -> Denoiser:
+    """The denoiser of a network, its labels fixed, its estimates kept within [-1, 1] if `clip`."""
+    denoise = from_network(
+        lambda x, time: network(x, time, label),
+        PREDICTIONS[process.prediction](schedule),
+        schedule.T,
+        VARIANCES[process.variance],
+        learned=process.variance == "learned",
+    )
+    return clipped(denoise) if clip else denoise
+
+
+def count_parameters(network: nn.Module) -> int:
+    """The number of trained numbers.
+
+    >>> count_parameters(torch.nn.Linear(2, 3))
+    9
+    """
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

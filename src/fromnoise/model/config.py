@@ -1,0 +1,217 @@
+"""Everything that determines a run, as frozen values: from TOML, overridden by --section.key, written back.
+
+`[data]`, `[schedule]` and `[network]` name something that exists elsewhere and hold its options; the other
+sections are dataclasses. An unknown key is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fromnoise.errors import UserError
+from fromnoise.model.options import check_options, unknown
+
+
+@dataclass(frozen=True)
+class Process:
+    """[process]: what the network predicts and what training minimises."""
+
+    prediction: str = "eps"  # eps, x_0, v, flow, score, mean
+    variance: str = "small"  # σ_t² while sampling: small (β̃), large (β), learned
+    loss: str = "simple"  # simple (K 17), clean, velocity, min-snr, variational (K 16), hybrid
+    conditional: bool = False  # tell the network the class of each sample
+
+
+@dataclass(frozen=True)
+class Train:
+    """[train]: one optimiser step uses `batch` samples, whatever the number of processes."""
+
+    steps: int = 0  # either steps ...
+    epochs: float = 0.0  # ... or passes through the data
+    batch: int = 128
+    accumulate: int = 1  # parts of a batch that are run one after the other
+    optimizer: str = "adamw"
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    warmup: int = 0  # steps over which the rate rises from 0
+    decay: str = "none"  # how the rate falls to 0 by the last step: none, linear, cosine
+    clip: float = 0.0  # largest norm of the gradient, 0 for no limit
+    ema: float = 0.999  # horizon of the averaged weights that are sampled, 0 for none
+    reduction: str = "mean"  # over the elements of a batch; sum is H's
+    label_dropout: float = 0.1  # share of samples whose class is hidden, for guidance
+    flip: bool = False  # mirror half of the images, left to right
+    precision: str = "fp32"  # fp32, bf16, fp16
+    seed: int = 0
+    log_every: int = 50
+    sample_every: int = 0  # pictures while training, 0 for none
+    samples: int = 64
+    checkpoint_every: int = 1000
+    keep: int = 2  # newest checkpoints kept
+    keep_steps: tuple[int, ...] = ()  # steps whose checkpoints are never removed
+    tracker: str = ""  # tensorboard, wandb, ... through accelerate
+    patience: int = 20  # steps in a row with a non-finite loss before training stops
+
+    def __post_init__(self) -> None:
+        _positive(
+            self, "train", "batch", "accumulate", "lr", "log_every", "checkpoint_every", "keep", "patience"
+        )
+        _not_negative(
+            self, "train", "steps", "epochs", "weight_decay", "warmup", "clip", "sample_every", "seed"
+        )
+        _within(self, "train", 0, 1, "ema", "label_dropout")
+        _one_of(self, "train", "optimizer", ("adam", "adamw"))
+        _one_of(self, "train", "decay", ("none", "linear", "cosine"))
+        _one_of(self, "train", "reduction", ("mean", "sum"))
+        _one_of(self, "train", "precision", ("fp32", "bf16", "fp16"))
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise UserError(f"train.betas must lie in [0, 1), got {list(self.betas)}")
+        if self.batch % self.accumulate:
+            raise UserError(
+                f"train.batch ({self.batch}) must be a multiple of train.accumulate ({self.accumulate})"
+            )
+        if self.ema == 1:
+            raise UserError("train.ema must be below 1: the average would never move")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """[sample]: how the trained model is sampled unless told otherwise."""
+
+    solver: str = "ddpm"
+    steps: int = 0  # network calls a sample, 0 for every level of the schedule
+    clip: bool = False  # keep the estimate of x_0 within [-1, 1] at each step, as Ho et al. do
+    weight: float = 1.0  # of guidance, D_0 + weight (D_1 - D_0)
+    batch: int = 64  # samples that go through the network at once
+
+    def __post_init__(self) -> None:
+        _positive(self, "sample", "batch")
+        _not_negative(self, "sample", "steps")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """[facts]: what the data turned out to be when the run began; a model needs them without its data."""
+
+    kind: str
+    shape: tuple[int, ...]
+    n: int
+    classes: tuple[str, ...] = ()
+    centre: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (1.0,)
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole configuration.
+
+    >>> config = Config.from_dict({"data": {"name": "swissroll"}, "train": {"lr": 3e-4, "steps": 10}})
+    >>> config.train.lr
+    0.0003
+    >>> Config.from_dict({"train": {"learning_rate": 1.0}})
+    Traceback (most recent call last):
+    fromnoise.errors.UserError: unknown key train.learning_rate; did you mean train.clip? ...
+    """
+
+    about: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "linear"})
+    network: Mapping[str, Any] = field(default_factory=dict)
+    process: Process = field(default_factory=Process)
+    train: Train = field(default_factory=Train)
+    sample: Sample = field(default_factory=Sample)
+    facts: Facts | None = None
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> Config:
+        """From nested dictionaries, checking every name and type. Raises UserError."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in tree.items():
+            if key not in known:
+                raise unknown("key", key, known)
+            if key == "about":
+                values[key] = str(value)
+            elif not isinstance(value, Mapping):
+                raise UserError(f"{key} is a section: write --{key}.name VALUE or [{key}] in a file")
+            elif key in _SECTIONS:
+                values[key] = _section(_SECTIONS[key], key, value)
+            else:
+                values[key] = dict(value)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested dictionaries, ready for `write_toml`; what is not set is left out."""
+        tree = dataclasses.asdict(self)
+        return {key: value for key, value in tree.items() if value is not None and value != ""}
+
+    def override(self, changes: Mapping[str, Any]) -> Config:
+        """The same configuration with {"section.key": value} set. Raises UserError for unknown keys."""
+        tree = self.to_dict()
+        for dotted, value in changes.items():
+            section, _, key = dotted.partition(".")
+            if not key:
+                raise unknown("key", dotted, _dotted(self))
+            if section not in tree and section not in {f.name for f in dataclasses.fields(self)}:
+                raise unknown("section", section, tree)
+            if section in _NAMED and key == "name":
+                tree[section] = {"name": value}  # another thing has other options
+            else:
+                tree.setdefault(section, {})[key] = value
+        return Config.from_dict(tree)
+
+
+_NAMED = ("schedule", "network", "data")
+_SECTIONS: dict[str, type] = {"process": Process, "train": Train, "sample": Sample, "facts": Facts}
+
+
+def read_config(path: Path) -> Config:
+    """A configuration from a TOML file. Raises UserError for a file that is missing or not TOML."""
+    try:
+        return Config.from_dict(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a TOML file: {error}") from None
+
+
+def _section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
+    return kind(**check_options(kind, name, values))
+
+
+def _dotted(config: Config) -> list[str]:
+    return [
+        f"{section}.{key}"
+        for section, values in config.to_dict().items()
+        if isinstance(values, Mapping)
+        for key in values
+    ]
+
+
+def _positive(section: Any, name: str, *keys: str) -> None:
+    for key in keys:
+        if not getattr(section, key) > 0:
+            raise UserError(f"{name}.{key} must be above 0, got {getattr(section, key)}")
+
+
+def _not_negative(section: Any, name: str, *keys: str) -> None:
+    for key in keys:
+        if not getattr(section, key) >= 0:
+            raise UserError(f"{name}.{key} must not be negative, got {getattr(section, key)}")
+
+
+def _within(section: Any, name: str, low: float, high: float, *keys: str) -> None:
+    for key in keys:
+        if not low <= getattr(section, key) <= high:
+            raise UserError(f"{name}.{key} must lie in [{low}, {high}], got {getattr(section, key)}")
+
+
+def _one_of(section: Any, name: str, key: str, choices: tuple[str, ...]) -> None:
+    if getattr(section, key) not in choices:
+        raise UserError(f"{name}.{key} is {' or '.join(choices)}, got {getattr(section, key)!r}")

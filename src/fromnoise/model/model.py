@@ -1,0 +1,235 @@
+"""A trained model: what `fromnoise.load` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fromnoise.errors import UserError
+from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
+from fromnoise.model.config import Config, Facts
+from fromnoise.model.options import unknown, write_toml
+from fromnoise.model.store import pack, write_folder
+from fromnoise.process import Denoised, Denoiser, Level, Schedule, at
+from fromnoise.sampling import SOLVERS, Solver, Streams, extrapolate, strided, trajectory
+
+Label = int | Sequence[int] | Tensor | None
+"""The class of all samples, one for each, or none."""
+
+ELEMENTS_AT_ONCE = 2**22
+"""Numbers that are walked through a trajectory together; more samples go in turn, to bound the memory."""
+
+
+class Model:
+    """A network with all that is needed to sample it: its configuration, schedule and data facts.
+
+    >>> import fromnoise as fn
+    >>> model = fn.load("swissroll")
+    >>> model.sample(3, seed=1, steps=5).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(self, config: Config, network: nn.Module):
+        if config.facts is None:
+            raise UserError("this configuration has no [facts]: it does not belong to a trained model")
+        self.config = config
+        self.network = network.eval().requires_grad_(False)
+        self.schedule: Schedule = make_schedule(config)
+
+    @property
+    def facts(self) -> Facts:
+        """What the training data were: kind, shape, classes, units."""
+        assert self.config.facts is not None
+        return self.config.facts
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next((p.device for p in self.network.parameters()), torch.device("cpu"))
+
+    def denoise(self, x: Tensor, t: Tensor | float, label: Label = None) -> Denoised:
+        """E[x_0|x_t] and, where it is known, Var[x_0|x_t].
+
+        x is (B, *shape) in [-1, 1] units at level 0, t a time in [0, T] or one a sample, (B,). A label is a
+        class number or one a sample; None means no class. Runs without gradients.
+        """
+        with torch.no_grad():
+            return self._denoiser(self._labels(label, len(x)))(x, at(self.schedule, t, x))
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        solver: str | Solver | None = None,
+        steps: int | None = None,
+        label: Label = None,
+        weight: float | None = None,
+        first: int = 0,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Tensor:
+        """n new samples, (n, *shape): images in [-1, 1], points, tables and fields in their own units.
+
+        Sample i depends on the seed and on i, not on n (to the network's rounding). `solver` and `steps` are
+        the model's own unless given; `label` is a class number or n of them (a model that knows classes
+        takes each in turn if none is given); `weight` is that of guidance, D_0 + weight (D_1 − D_0).
+        `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19 together are 0 ... 19.
+        `progress(done, total)` is called after each network call. Raises UserError for what cannot be.
+        """
+        if n < 1:
+            raise UserError(f"the number of samples must be at least 1, got {n}")
+        size = max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
+        starts = range(0, n, size)
+        labels = self.labels(n, label)
+        out = []
+        for i, start in enumerate(starts):
+            count = min(size, n - start)
+            part = None if labels is None else labels[start : start + count]
+            states = self.trajectory(
+                count, seed=seed, solver=solver, steps=steps, label=part, weight=weight, first=first + start
+            )
+            total, x = self.calls(steps), next(states)
+            for step, state in enumerate(states, 1):
+                progress(i * total + step, len(starts) * total)
+                x = state
+            out.append(self.to_own(x))
+        return torch.cat(out)
+
+    def trajectory(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        solver: str | Solver | None = None,
+        steps: int | None = None,
+        label: Label = None,
+        weight: float | None = None,
+        first: int = 0,
+    ) -> Iterator[Tensor]:
+        """The reverse process: yields x_T, then x after every step, (n, *shape), as the network sees it.
+
+        The arguments are those of `sample`; `first` is the number of the first sample of the seed.
+        """
+        path = strided(self.schedule, self._steps(steps))
+        labels = self.labels(n, label)
+        denoise = self._guided(labels, self.config.sample.weight if weight is None else weight)
+        randn = Streams(seed, first, n)
+        x = path[0].sigma.float() * randn(torch.zeros(n, *self.facts.shape, device=self.device))
+        yield x
+        walk = trajectory(denoise, self._solver(solver), path, x, randn=randn)
+        while True:
+            with torch.no_grad():
+                state = next(walk, None)
+            if state is None:
+                return
+            yield state
+
+    def calls(self, steps: int | None = None) -> int:
+        """Network calls that a sample takes."""
+        return len(strided(self.schedule, self._steps(steps))) - 1
+
+    def labels(self, n: int, label: Label = None) -> Tensor | None:
+        """The classes of n samples, (n,): as given, or each class in turn; None without classes."""
+        if label is None and self.config.process.conditional:
+            return torch.arange(n, device=self.device) % len(self.facts.classes)
+        return self._labels(label, n)
+
+    def to_own(self, x: Tensor) -> Tensor:
+        """From [-1, 1] to the data's own units; images are clipped to [-1, 1] and stay there."""
+        if self.facts.kind == "images":
+            return x.clamp(-1, 1)
+        shape = self.facts.shape if len(self.facts.centre) > 1 else (1,) * len(self.facts.shape)
+        centre, scale = (torch.tensor(v).to(x).reshape(shape) for v in (self.facts.centre, self.facts.scale))
+        return centre + scale * x
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder with config.toml and model.safetensors that `fromnoise.load` opens anywhere.
+
+        Raises UserError where it cannot be written, or where something that is not a model is in the way.
+        """
+        path = Path(path)
+        if path.exists() and not (path / "model.safetensors").is_file():
+            raise UserError(f"{path} exists and is not a saved model; choose another name")
+        files = {
+            "config.toml": write_toml(self.config.to_dict()).encode(),
+            "model.safetensors": pack(self.network.state_dict()),
+        }
+        write_folder(path, files)
+
+    def with_network(self, network: nn.Module) -> Model:
+        """The same model around other weights."""
+        return Model(self.config, network)
+
+    def _guided(self, labels: Tensor | None, weight: float) -> Denoiser:
+        conditional = self._in_parts(labels)
+        if labels is None or weight == 1:
+            return conditional
+        if self.config.train.label_dropout == 0:
+            raise UserError("guidance needs a model trained with train.label_dropout above 0")
+        return extrapolate(self._in_parts(None), conditional, weight)
+
+    def _in_parts(self, labels: Tensor | None) -> Denoiser:
+        """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""
+        size = self.config.sample.batch
+
+        def denoise(x: Tensor, n: Level) -> Denoised:
+            parts = []
+            for first in range(0, len(x), size):
+                part = None if labels is None else labels[first : first + size]
+                parts.append(self._denoiser(part)(x[first : first + size], n))
+            var = None if parts[0].var is None else torch.cat([p.var for p in parts if p.var is not None])
+            return Denoised(torch.cat([p.mean for p in parts]), var)
+
+        return denoise
+
+    def _denoiser(self, labels: Tensor | None) -> Denoiser:
+        return make_denoiser(
+            self.network, self.config.process, self.schedule, labels, self.config.sample.clip
+        )
+
+    def _labels(self, label: Label, n: int) -> Tensor | None:
+        if label is None:
+            return None
+        classes = self.facts.classes
+        if not self.config.process.conditional:
+            raise UserError("this model does not know classes; train one with --process.conditional true")
+        labels = torch.as_tensor(label, device=self.device, dtype=torch.int64).expand(n)
+        if not bool(((labels >= 0) & (labels < len(classes))).all()):
+            raise UserError(f"labels run from 0 to {len(classes) - 1} here: {', '.join(classes)}")
+        return labels
+
+    def _solver(self, solver: str | Solver | None) -> Solver:
+        name = solver if solver is not None else self.config.sample.solver
+        if not isinstance(name, str):
+            return name
+        if name not in SOLVERS:
+            raise unknown("solver", name, SOLVERS)
+        return SOLVERS[name]()
+
+    def _steps(self, steps: int | None) -> int | None:
+        steps = steps if steps is not None else (self.config.sample.steps or None)
+        T = int(self.schedule.T)
+        if steps is not None and (steps < 1 or (T > 1 and steps > T)):
+            raise UserError(f"steps must be at least 1{f' and at most {T}' if T > 1 else ''}, got {steps}")
+        return steps
+
+    def _numel(self) -> int:
+        return int(torch.tensor(self.facts.shape).prod())
+
+
+def assemble(
+    config: Config, weights: dict[str, Tensor], source: str, network: str | type | None = None
+) -> Model:
+    """A model from a configuration and weights. Raises UserError where they do not fit each other."""
+    if config.facts is None:
+        raise UserError(f"{source} has no [facts]: it is not a trained model")
+    net = make_network(config, config.facts, network)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise UserError(f"the weights of {source} do not fit its network: {first[0].strip()}") from None
+    return Model(config, net)

@@ -1,0 +1,57 @@
+"""A run folder: config.toml says everything that determines it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from fromnoise.errors import UserError
+from fromnoise.model import Config, read_config
+from fromnoise.model.options import write_toml
+from fromnoise.model.store import write_file
+
+# What may change when a run goes on: how long it lasts and what it shows, not what it learns.
+_FREE = {
+    "about", "sample", "train.steps", "train.epochs", "train.log_every", "train.sample_every", "train.samples",
+    "train.checkpoint_every", "train.keep", "train.keep_steps", "train.tracker", "train.patience",
+}  # fmt: skip
+
+
+def open_run(run: Path, config: Config) -> None:
+    """Begin a run in a folder, or go on with the one that is there if it is the same.
+
+    Raises UserError where the folder holds a run with other settings, or holds something else, or cannot be
+    written.
+    """
+    path = run / "config.toml"
+    if path.is_file():
+        _same(run, read_config(path), config)
+    elif run.is_dir() and any(p.name != ".lock" for p in run.iterdir()):
+        raise UserError(f"{run} is not empty and holds no run; choose another --out")
+    write_file(path, write_toml(config.to_dict()).encode())
+
+
+def _same(run: Path, before: Config, now: Config) -> None:
+    old, new = _flat(before), _flat(now)
+    changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    if changed:
+        key = changed[0]
+        more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        raise UserError(
+            f"{run} was trained with {key} = {old.get(key, 'unset')}, not {new.get(key, 'unset')}{more}; "
+            "give the same settings to go on, or another --out to begin anew"
+        )
+
+
+def _flat(config: Config) -> dict[str, object]:
+    tree = dataclasses.asdict(config)
+    flat: dict[str, object] = {}
+    for section, values in tree.items():
+        if section in _FREE or values is None:
+            continue
+        pairs = values.items() if isinstance(values, dict) else [("", values)]
+        for key, value in pairs:
+            name = f"{section}.{key}"
+            if name not in _FREE:
+                flat[name] = list(value) if isinstance(value, (list, tuple)) else value
+    return flat
