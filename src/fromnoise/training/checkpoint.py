@@ -67,7 +67,7 @@ def restore(
 
 
 def prune(run: Path, keep: int, keep_steps: tuple[int, ...]) -> None:
-    """Remove all but the newest `keep` checkpoints and those of the named steps, and what was left half done."""
+    """Remove all but the newest `keep` checkpoints and the named steps, and what was left half done."""
     for path in checkpoints(run)[:-keep]:
         if int(path.name[5:]) not in keep_steps:
             shutil.rmtree(path, ignore_errors=True)

@@ -29,7 +29,8 @@ class Averaged:
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards the network's weights after optimiser step `step`, counted from 0."""
         keep = min(self.decay, (1 + step) / (10 + step))
-        ours, theirs = list(self.network.parameters()), [p.detach() for p in network.parameters()]
+        ours = [p.detach() for p in self.network.parameters()]
+        theirs = [p.detach() for p in network.parameters()]
         torch._foreach_lerp_(ours, theirs, 1 - keep)
         for mine, its in zip(self.network.buffers(), network.buffers(), strict=True):
             mine.copy_(its)

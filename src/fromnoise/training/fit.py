@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fromnoise.data import Dataset
 from fromnoise.data import load as load_data
-from fromnoise.errors import UserError
-from fromnoise.model import Config, Facts, Model, checkpoints
-from fromnoise.model.assembly import (
-    check,
-    count_parameters,
-    make_denoiser,
-    make_loss,
-    make_network,
-    make_schedule,
-)
-from fromnoise.process import at
-from fromnoise.training import checkpoint, log
-from fromnoise.training.draws import batch_index, draw, mix
-from fromnoise.training.ema import Averaged
-from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
+from fromnoise.model import Config, Facts
+from fromnoise.model.assembly import check
+from fromnoise.training import checkpoint
+from fromnoise.training.events import Event
 from fromnoise.training.interrupt import Deferred
+from fromnoise.training.loop import Loop
 from fromnoise.training.recipes import recipe
 from fromnoise.training.run import open_run
 
@@ -55,21 +42,18 @@ def fit(
     config = recipe(config) if isinstance(config, str) else config
     check(config)
     run = None if out is None else Path(out)
-    data = load_data(**_renamed(config.data))
+    options = {key: value for key, value in config.data.items() if key != "name"}
+    data = load_data(str(config.data.get("name", "")), **options)
     config = dataclasses.replace(config, facts=facts_of(data))
     with contextlib.ExitStack() as stack:
-        trainer = _Trainer(config, data, run, network)
-        if run is not None and trainer.accelerator.is_main_process:
+        loop = Loop(config, data, run, network)
+        if run is not None and loop.accelerator.is_main_process:
             stack.enter_context(checkpoint.alone(run))
             open_run(run, config)
-        trainer.accelerator.wait_for_everyone()
-        trainer.resume()
+        loop.accelerator.wait_for_everyone()
+        loop.resume()
         stop = stack.enter_context(Deferred())
-        yield from trainer.events(stop)
-
-
-def _renamed(options) -> dict:
-    return {"source" if key == "name" else key: value for key, value in options.items()}
+        yield from loop.events(stop)
 
 
 def facts_of(data: Dataset) -> Facts:
@@ -83,217 +67,3 @@ def facts_of(data: Dataset) -> Facts:
         scale=tuple(float(v) for v in data.units.scale.reshape(-1)),
         columns=tuple(data.columns),
     )
-
-
-class _Trainer:
-    """The state of a run: everything that one optimiser step reads and changes."""
-
-    def __init__(
-        self, config: Config, data: Dataset, run: Path | None, network: str | type[nn.Module] | None
-    ):
-        import accelerate
-
-        train, facts = config.train, config.facts
-        assert facts is not None
-        self.config, self.data, self.run = config, data, run
-        self.total = train.steps or math.ceil(train.epochs * len(data) / train.batch)
-        if not self.total:
-            raise UserError("how long? Give --train.steps N or --train.epochs N")
-        if config.process.conditional and not facts.classes:
-            raise UserError("process.conditional needs labels, and these data have none")
-        precision = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}[train.precision]
-        self.accelerator = accelerate.Accelerator(
-            mixed_precision=precision, log_with=train.tracker or None, project_dir=run
-        )
-        parts = self.accelerator.num_processes * train.accumulate
-        if train.batch % parts:
-            raise UserError(
-                f"train.batch ({train.batch}) must be a multiple of processes x accumulate ({parts})"
-            )
-        self.part = train.batch // parts
-        with torch.random.fork_rng():
-            torch.manual_seed(mix(train.seed, "weights", 0))
-            self.bare = make_network(config, facts, network)
-        self.averaged = Averaged(self.bare, train.ema)
-        self.schedule = make_schedule(config)
-        self.loss = make_loss(config.process, self.schedule)
-        kind = torch.optim.AdamW if train.optimizer == "adamw" else torch.optim.Adam
-        optimizer = kind(
-            self.bare.parameters(), train.lr, betas=train.betas, weight_decay=train.weight_decay, fused=True
-        )
-        self.network, self.optimizer = self.accelerator.prepare(self.bare, optimizer)
-        self.averaged.network.to(self.accelerator.device)
-        self.progress = checkpoint.Progress()
-
-    def resume(self) -> None:
-        """Take up the newest whole checkpoint, if there is one."""
-        found = checkpoints(self.run) if self.run is not None else []
-        if found:
-            averaged = self.averaged.network if self.config.train.ema else None
-            self.progress = checkpoint.restore(found[-1], self.bare, averaged, self.optimizer.optimizer)
-            if self.progress.scaler and self.accelerator.scaler is not None:
-                self.accelerator.scaler.load_state_dict(self.progress.scaler)
-        if self.run is not None and self.accelerator.is_main_process:
-            log.rewind(self.run, self.progress.step)
-        if self.config.train.tracker:
-            self.accelerator.init_trackers("fromnoise")
-
-    def events(self, stop: Deferred) -> Iterator[Event]:
-        """Train from where the run is to its end."""
-        train, progress = self.config.train, self.progress
-        parameters = count_parameters(self.bare)
-        yield Started(self.config, progress.step, self.total, parameters, tuple(self.data.skipped))
-        saved, seconds, counted = progress.step if progress.step else -1, 0.0, 0
-        try:
-            while progress.step < self.total and not self._asked(stop):
-                began = time.perf_counter()
-                norm = self.step()
-                progress.step += 1
-                seconds, counted = seconds + time.perf_counter() - began, counted + 1
-                done = progress.step == self.total
-                if not math.isfinite(norm):
-                    yield self._skip()
-                if progress.step % train.log_every == 0 or done:
-                    yield self._log(norm, counted / seconds)
-                    seconds, counted = 0.0, 0
-                if train.sample_every and (progress.step % train.sample_every == 0 or done):
-                    yield self._sample()
-                if progress.step % train.checkpoint_every == 0 or progress.step in train.keep_steps:
-                    yield from self._save()
-                    saved = progress.step
-        finally:
-            # Also when the caller leaves its loop: nothing that was learned is lost.
-            if progress.step != saved:
-                last = list(self._save())
-        if progress.step != saved:
-            yield from last
-        if train.tracker:
-            self.accelerator.end_training()
-        yield Finished(progress.step, self.model(), interrupted=progress.step < self.total)
-
-    def step(self) -> float:
-        """One optimiser step of Algorithm 1; gives the norm of the gradient, the same in every process."""
-        train, step = self.config.train, self.progress.step
-        facts, device = self.config.facts, self.accelerator.device
-        assert facts is not None
-        draws = draw(train.seed, step, train.batch, facts.shape, train.flip, train.label_dropout, device)
-        index = batch_index(train.seed, step, train.batch, len(self.data))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(step)
-        self.bare.train()
-        total = torch.zeros((), device=device)
-        first = self.accelerator.process_index * train.accumulate * self.part
-        for i in range(train.accumulate):
-            rows = slice(first + i * self.part, first + (i + 1) * self.part)
-            last = i == train.accumulate - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.network):
-                loss = self._part_loss(index, rows, draws, mix(train.seed, "dropout", step) + rows.start)
-                self.accelerator.backward(loss)
-            total += loss.detach()
-        norm = self.accelerator.clip_grad_norm_(self.bare.parameters(), train.clip or math.inf)
-        norm = float(norm) if norm is not None else math.nan
-        if math.isfinite(norm):
-            self.optimizer.step()
-            if train.ema:
-                self.averaged.update(self.bare, step)
-            self.progress.loss_sum += float(self.accelerator.reduce(total, "mean"))
-            self.progress.loss_count += 1
-            self.progress.skipped_in_a_row = 0
-        elif self.accelerator.scaler is not None:
-            self.optimizer.step()  # lets the scaler see the overflow and halve its scale
-        self.optimizer.zero_grad()
-        return norm
-
-    def _part_loss(self, index, rows: slice, draws, dropout_seed: int) -> Tensor:
-        """The loss of a part of the batch, scaled so that the mean over processes of the sums is the batch's."""
-        train, device = self.config.train, self.accelerator.device
-        x_0 = self.data.batch(index[rows]).to(device)
-        if train.flip:
-            flip = draws.flip[rows].to(device).reshape(-1, *[1] * (x_0.ndim - 1))
-            x_0 = torch.where(flip, x_0.flip(-1), x_0)
-        labels = self._labels(index[rows], draws.hide[rows])
-        level = at(self.schedule, self.schedule.times(draws.u[rows]), x_0)
-        denoise = make_denoiser(self.network, self.config.process, self.schedule, labels)
-        with torch.random.fork_rng() if self._has_dropout else contextlib.nullcontext():
-            if self._has_dropout:
-                torch.manual_seed(dropout_seed)
-            each = self.loss(denoise, x_0, level, draws.eps[rows])
-        scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * x_0[0].numel())
-        return each.sum() * scale * self.accelerator.num_processes
-
-    @property
-    def _has_dropout(self) -> bool:
-        return any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in self.bare.modules())
-
-    def _labels(self, index, hide: Tensor) -> Tensor | None:
-        if not self.config.process.conditional:
-            return None
-        labels = self.data.batch_labels(index)
-        assert labels is not None
-        none = torch.full_like(labels, len(self.data.classes))
-        return torch.where(hide, none, labels).to(self.accelerator.device)
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step: warm-up, then constant or falling to 0 at the end of training."""
-        train = self.config.train
-        left = 1 - step / self.total
-        fall = {"none": 1.0, "linear": left, "cosine": 0.5 * (1 + math.cos(math.pi * (1 - left)))}[
-            train.decay
-        ]
-        return train.lr * min(1.0, (step + 1) / max(1, train.warmup)) * fall
-
-    def model(self) -> Model:
-        """A model with a copy of the weights as they would be sampled now."""
-        if not self.config.train.ema:
-            self.averaged.update(self.bare, 0)
-        return Model(self.config, Averaged(self.averaged.network, 0.0).network)
-
-    def _asked(self, stop: Deferred) -> bool:
-        """Whether any process was asked to stop: all stop at the same step."""
-        if self.accelerator.num_processes == 1:
-            return stop.asked
-        asked = torch.tensor(float(stop.asked), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(asked, "sum") > 0)
-
-    def _skip(self) -> Skipped:
-        progress, patience = self.progress, self.config.train.patience
-        progress.skipped, progress.skipped_in_a_row = progress.skipped + 1, progress.skipped_in_a_row + 1
-        if progress.skipped_in_a_row >= patience:
-            raise UserError(
-                f"the gradient was not finite for {patience} steps in a row, up to step {progress.step}: "
-                "try a lower --train.lr, --train.clip 1, or --train.precision fp32"
-            )
-        return Skipped(progress.step, progress.skipped)
-
-    def _log(self, norm: float, rate: float) -> Stepped:
-        progress = self.progress
-        loss = progress.loss_sum / max(1, progress.loss_count)
-        progress.loss_sum, progress.loss_count = 0.0, 0
-        event = Stepped(progress.step, loss, self.rate(progress.step - 1), norm, rate)
-        if self.run is not None and self.accelerator.is_main_process:
-            log.append(self.run, **dataclasses.asdict(event), skipped=progress.skipped)
-        if self.config.train.tracker:
-            self.accelerator.log({"loss": loss, "lr": event.lr, "grad_norm": norm}, step=progress.step)
-        return event
-
-    def _sample(self) -> Sampled:
-        """Each process draws its share: none waits for another."""
-        world, train = self.accelerator.num_processes, self.config.train
-        model, share = self.model(), math.ceil(train.samples / world)
-        labels = model.labels(share * world)
-        first = self.accelerator.process_index * share
-        mine = None if labels is None else labels[first : first + share]
-        drawn = model.sample(share, seed=train.seed, first=first, label=mine)
-        return Sampled(self.progress.step, self.accelerator.gather(drawn)[: train.samples], labels)
-
-    def _save(self) -> Iterator[Saved]:
-        if self.run is None:
-            return
-        scaler = self.accelerator.scaler
-        self.progress.scaler = scaler.state_dict() if scaler is not None else None
-        if self.accelerator.is_main_process:
-            averaged = self.averaged.network if self.config.train.ema else None
-            path = checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
-            checkpoint.prune(self.run, self.config.train.keep, self.config.train.keep_steps)
-            yield Saved(self.progress.step, path)
-        self.accelerator.wait_for_everyone()

@@ -12,9 +12,11 @@ from fromnoise.model.store import write_file
 
 # What may change when a run goes on: how long it lasts and what it shows, not what it learns.
 _FREE = {
-    "about", "sample", "train.steps", "train.epochs", "train.log_every", "train.sample_every", "train.samples",
-    "train.checkpoint_every", "train.keep", "train.keep_steps", "train.tracker", "train.patience",
-}  # fmt: skip
+    "about",
+    "sample",
+    *(f"train.{key}" for key in ("steps", "epochs", "log_every", "sample_every", "samples", "tracker")),
+    *(f"train.{key}" for key in ("checkpoint_every", "keep", "keep_steps", "patience")),
+}
 
 
 def open_run(run: Path, config: Config) -> None:
