@@ -68,7 +68,7 @@ def _first_rows(path: Path) -> tuple[str, list[list[str]]]:
 def _is_header(rows: list[list[str]], label: str) -> bool:
     first = [cell.strip() for cell in rows[0]]
     numbers = [_is_number(cell) for cell in first]
-    if (label in first and label) or not any(numbers):
+    if (label in first and label and not _is_number(label)) or not any(numbers):
         return True
     below = rows[1] if len(rows) > 1 else []
     return any(not head and _is_number(cell) for head, cell in zip(numbers, below, strict=False))

@@ -77,7 +77,7 @@ def find_images(root: Path) -> list[str]:
         below[:] = [name for name in below if not name.startswith(".")]
         for name in files:
             path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in suffixes() and path.is_file():
+            if not name.startswith(".") and path.suffix.lower() in suffixes():
                 found.append(path.relative_to(root).as_posix())
     if not found:
         raise UserError(

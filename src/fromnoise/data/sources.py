@@ -81,7 +81,7 @@ def _loader(source: object) -> Callable[..., Dataset]:
         from fromnoise.data.hub import read_hub
 
         return partial(read_hub, source)
-    if len(path.parts) > 1 or suffix:
+    if suffix or {"/", "\\", "~"} & set(source):
         raise UserError(f"no such file or folder: {source}; check the path")
     raise UserError(
         f"unknown data set {source!r}; did you mean {nearest(source, SOURCES)!r}? "

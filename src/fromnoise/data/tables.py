@@ -193,7 +193,7 @@ def _samples_key(path: Path, names: dict[str, int], label: str, key: str) -> str
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if "pickle" in text:
+    if "pickle" in text or "Python objects" in text:
         return "it holds pickled objects, which could run code; save plain numbers with numpy.save"
     return f"it is damaged or no array file ({text[:100]})"
 

@@ -72,13 +72,9 @@ def check(config: Config) -> None:
         raise unknown("loss", process.loss, (*WEIGHTS, "variational", "hybrid"))
     whole = hasattr(schedule, "beta")
     if not whole and (process.prediction == "mean" or process.loss in ("variational", "hybrid")):
-        raise UserError(
-            f"schedule {config.schedule['name']} has no whole steps, which mean and the bound need"
-        )
+        raise UserError(f"schedule {config.schedule['name']} has no whole steps, which mean and the bound need")
     if (process.loss == "hybrid") != (process.variance == "learned"):
-        raise UserError(
-            "variance = learned and loss = hybrid go together: the bound is what trains a variance"
-        )
+        raise UserError("variance = learned and loss = hybrid go together: the bound is what trains a variance")
     if config.schedule["name"] == "flow" and process.prediction in ("eps", "score"):
         raise UserError("the flow schedule has no signal at t = 1: use --process.prediction flow, v or x_0")
     if config.schedule["name"] == "flow" and process.loss in ("simple", "min-snr"):

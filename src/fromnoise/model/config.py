@@ -58,12 +58,8 @@ class Train:
     patience: int = 20  # steps in a row with a non-finite loss before training stops
 
     def __post_init__(self) -> None:
-        _positive(
-            self, "train", "batch", "accumulate", "lr", "log_every", "checkpoint_every", "keep", "patience"
-        )
-        _not_negative(
-            self, "train", "steps", "epochs", "weight_decay", "warmup", "clip", "sample_every", "seed"
-        )
+        _positive(self, "train", "batch", "accumulate", "lr", "log_every", "checkpoint_every", "keep", "patience")
+        _not_negative(self, "train", "steps", "epochs", "weight_decay", "warmup", "clip", "sample_every", "seed")
         _within(self, "train", 0, 1, "ema", "label_dropout")
         _one_of(self, "train", "optimizer", ("adam", "adamw"))
         _one_of(self, "train", "decay", ("none", "linear", "cosine"))
@@ -72,9 +68,7 @@ class Train:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"train.betas must lie in [0, 1), got {list(self.betas)}")
         if self.batch % self.accumulate:
-            raise UserError(
-                f"train.batch ({self.batch}) must be a multiple of train.accumulate ({self.accumulate})"
-            )
+            raise UserError(f"train.batch ({self.batch}) must be a multiple of train.accumulate ({self.accumulate})")
         if self.ema == 1:
             raise UserError("train.ema must be below 1: the average would never move")
 

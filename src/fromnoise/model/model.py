@@ -141,7 +141,7 @@ class Model:
         """From [-1, 1] to the data's own units; images are clipped to [-1, 1] and stay there."""
         if self.facts.kind == "images":
             return x.clamp(-1, 1)
-        shape = self.facts.shape if len(self.facts.centre) > 1 else (1,) * len(self.facts.shape)
+        shape = (-1,) + (1,) * (len(self.facts.shape) - 1)  # a number for all, a column or a channel
         centre, scale = (torch.tensor(v).to(x).reshape(shape) for v in (self.facts.centre, self.facts.scale))
         return centre + scale * x
 
@@ -186,9 +186,7 @@ class Model:
         return denoise
 
     def _denoiser(self, labels: Tensor | None) -> Denoiser:
-        return make_denoiser(
-            self.network, self.config.process, self.schedule, labels, self.config.sample.clip
-        )
+        return make_denoiser(self.network, self.config.process, self.schedule, labels, self.config.sample.clip)
 
     def _labels(self, label: Label, n: int) -> Tensor | None:
         if label is None:
@@ -220,9 +218,7 @@ class Model:
         return int(torch.tensor(self.facts.shape).prod())
 
 
-def assemble(
-    config: Config, weights: dict[str, Tensor], source: str, network: str | type | None = None
-) -> Model:
+def assemble(config: Config, weights: dict[str, Tensor], source: str, network: str | type | None = None) -> Model:
     """A model from a configuration and weights. Raises UserError where they do not fit each other."""
     if config.facts is None:
         raise UserError(f"{source} has no [facts]: it is not a trained model")

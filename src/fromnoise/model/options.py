@@ -53,9 +53,7 @@ def parse_value(text: str) -> Any:
     return tree["value"] if set(tree) == {"value"} and not isinstance(tree["value"], Mapping) else text
 
 
-def call_named(
-    table: Mapping[str, Callable[..., Any]], section: str, options: Mapping[str, Any], **given: Any
-) -> Any:
+def call_named(table: Mapping[str, Callable[..., Any]], section: str, options: Mapping[str, Any], **given: Any) -> Any:
     """Call the entry of `table` that the section's `name` names, its options checked against the signature.
 
     `given` are the arguments that do not come from the configuration. Raises UserError for unknown names
@@ -109,11 +107,7 @@ def conform(value: Any, hint: Any, key: str) -> Any:
                 continue
     elif origin in (tuple, list) or (inspect.isclass(origin) and issubclass(origin, Collection)):
         if isinstance(value, (list, tuple)):
-            items = (
-                arguments[:1] * len(value)
-                if arguments[-1:] in ((...,), ()) or len(arguments) == 1
-                else arguments
-            )
+            items = arguments[:1] * len(value) if arguments[-1:] in ((...,), ()) or len(arguments) == 1 else arguments
             if len(items) == len(value):
                 return tuple(conform(v, item, key) for v, item in zip(value, items, strict=True))
     elif hint is Any or not inspect.isclass(hint) or (hint is types.NoneType and value is None):

@@ -40,9 +40,7 @@ class GaussianMixture:
     """
 
     def __init__(self, weights, means, covariances):
-        weights, means, covariances = (
-            torch.as_tensor(v, dtype=torch.float64) for v in (weights, means, covariances)
-        )
+        weights, means, covariances = (torch.as_tensor(v, dtype=torch.float64) for v in (weights, means, covariances))
         if means.ndim != 2 or weights.shape != means.shape[:1]:
             raise ValueError("a mixture takes weights (K,), means (K, d) and covariances (K, d, d)")
         if covariances.shape != (*means.shape, means.shape[1]):
@@ -60,9 +58,7 @@ class GaussianMixture:
 
     def _components(self, x: Tensor, n: Level) -> tuple[Tensor, Tensor, Tensor]:
         """Per component: log(weight · density of x_t) (B, K), mean and variance of x_0|x_t (B, K, d)."""
-        weights, means, values, vectors = (
-            v.to(x) for v in (self.weights, self.means, self.values, self.vectors)
-        )
+        weights, means, values, vectors = (v.to(x) for v in (self.weights, self.means, self.values, self.vectors))
         alpha, sigma = (c.to(x).reshape(-1, 1, 1) for c in (n.alpha, n.sigma))
         offset = torch.einsum("kij,bki->bkj", vectors, x[:, None] - alpha * means)  # in the axes of each
         spread = alpha**2 * values + sigma**2

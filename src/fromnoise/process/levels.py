@@ -165,9 +165,7 @@ def cosine(T: int = 1000, s: float = 0.008, largest: float = 0.999) -> Discrete:
     return _from_alpha_bar(torch.cos((t + s) / (1 + s) * math.pi / 2) ** 2, largest)
 
 
-def sigmoid(
-    T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, largest: float = 0.999
-) -> Discrete:
+def sigmoid(T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0, largest: float = 0.999) -> Discrete:
     """ᾱ falls like a sigmoid of (start ... end) / tau, from 1 to 0 (Jabri et al. 2022).
 
     >>> round(sigmoid(1000).alpha_bar[500].item(), 3)

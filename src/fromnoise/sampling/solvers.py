@@ -36,9 +36,7 @@ class DDIM:
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie in [0, 1], got {self.eta}")
 
-    def step(
-        self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn
-    ) -> tuple[Tensor, Any]:
+    def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
         denoised = denoise(x, t)
         if self.eta == 0:
             return reverse(x, Denoised(denoised.mean), t, s, 0.0)[0], None

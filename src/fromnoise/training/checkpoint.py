@@ -49,9 +49,7 @@ def save(
     return path
 
 
-def restore(
-    path: Path, network: nn.Module, averaged: nn.Module | None, optimizer: torch.optim.Optimizer
-) -> Progress:
+def restore(path: Path, network: nn.Module, averaged: nn.Module | None, optimizer: torch.optim.Optimizer) -> Progress:
     """Load a checkpoint into the given network, average and optimiser. Raises UserError for a damaged one."""
     try:
         network.load_state_dict(read_tensors(path / "network.safetensors"))
@@ -92,9 +90,7 @@ def alone(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UserError(
-                f"another process is training in {run}; wait for it or use another --out"
-            ) from None
+            raise UserError(f"another process is training in {run}; wait for it or use another --out") from None
         yield
 
 

@@ -28,9 +28,7 @@ from fromnoise.training.interrupt import Deferred
 class Loop:
     """The state of a run: everything that one optimiser step reads and changes."""
 
-    def __init__(
-        self, config: Config, data: Dataset, run: Path | None, network: str | type[nn.Module] | None = None
-    ):
+    def __init__(self, config: Config, data: Dataset, run: Path | None, network: str | type[nn.Module] | None = None):
         import accelerate
 
         train, facts = config.train, config.facts
@@ -47,9 +45,7 @@ class Loop:
         )
         parts = self.accelerator.num_processes * train.accumulate
         if train.batch % parts:
-            raise UserError(
-                f"train.batch ({train.batch}) must be a multiple of processes x accumulate ({parts})"
-            )
+            raise UserError(f"train.batch ({train.batch}) must be a multiple of processes x accumulate ({parts})")
         self.part = train.batch // parts
         with torch.random.fork_rng():
             torch.manual_seed(mix(train.seed, "weights", 0))

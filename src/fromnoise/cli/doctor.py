@@ -1,0 +1,89 @@
+"""fromnoise doctor: what this machine has and can do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("--json", metavar="FILE", help="write the findings there")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and print."""
+    from fromnoise.cli.outputs import write_numbers
+
+    found = examine()
+    write_numbers(args.json, found)
+    width = max(map(len, found))
+    for name, value in found.items():
+        print(f"{name.replace('_', ' '):{width}}  {value if not isinstance(value, float) else f'{value:.3g}'}")
+
+
+def examine() -> dict[str, Any]:
+    """Versions, processors, measured rates in TFLOP/s, and which extras are installed."""
+    import importlib.util
+    import shutil
+
+    import torch
+
+    import fromnoise
+
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda" if cuda else "cpu")
+    rates = {name: _rate(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+    convolutions = {
+        name: _convolution(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
+    extras = {"video": "imageio_ffmpeg", "tensorboard": "tensorboard"}
+    return {
+        "fromnoise": fromnoise.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads",
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "memory_GB": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9 if hasattr(os, "sysconf") else 0,
+        "free_disk_GB": shutil.disk_usage(".").free / 1e9,
+        "matrix_product_fp32_TFLOPs": rates["fp32"],
+        "matrix_product_bf16_TFLOPs": rates["bf16"],
+        "convolution_fp32_TFLOPs": convolutions["fp32"],
+        "convolution_bf16_TFLOPs": convolutions["bf16"],
+        "precision_to_try": "bf16" if convolutions["bf16"] > 1.3 * convolutions["fp32"] else "fp32",
+        "extras": ", ".join(k for k, v in extras.items() if importlib.util.find_spec(v)) or "none",
+    }
+
+
+def _rate(device: Any, dtype: Any) -> float:
+    import torch
+
+    a = torch.randn(1024, 1024, device=device).to(dtype)
+    return 2 * 1024**3 / _seconds(lambda: a @ a, device) / 1e12
+
+
+def _convolution(device: Any, dtype: Any) -> float:
+    import torch
+
+    x = torch.randn(32, 64, 32, 32, device=device).to(dtype)
+    weight = torch.randn(64, 64, 3, 3, device=device).to(dtype)
+    work = 2 * 32 * 32 * 32 * 64 * 64 * 9
+    return work / _seconds(lambda: torch.nn.functional.conv2d(x, weight, padding=1), device) / 1e12
+
+
+def _seconds(call: Callable[[], Any], device: Any) -> float:
+    """The median of ten calls."""
+    import torch
+
+    times = []
+    for _ in range(12):
+        began = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+    return sorted(times[2:])[5]

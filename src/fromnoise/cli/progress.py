@@ -1,0 +1,49 @@
+"""Progress bars with rate and time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+Update = Callable[[int, int, str], None]
+"""(done, total, text beside the bar)"""
+
+
+@contextlib.contextmanager
+def bar(title: str, quiet: bool = False, every: float = 15.0) -> Iterator[Update]:
+    """A bar to update with (done, total, text); on no terminal a line each `every` seconds."""
+    if quiet:
+        yield lambda done, total, text="": None
+    elif sys.stderr.isatty():
+        with _rich_bar(title) as update:
+            yield update
+    else:
+        yield _lines(title, every)
+
+
+def _lines(title: str, every: float) -> Update:
+    said = time.monotonic()
+
+    def update(done: int, total: int, text: str = "") -> None:
+        nonlocal said
+        if time.monotonic() - said >= every:
+            said = time.monotonic()
+            print(f"{title} {done}/{total} {text}", file=sys.stderr, flush=True)
+
+    return update
+
+
+@contextlib.contextmanager
+def _rich_bar(title: str) -> Iterator[Update]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=60) as progress:
+        task = progress.add_task(title, total=None, text="")
+        yield lambda done, total, text="": progress.update(task, completed=done, total=total, text=text)

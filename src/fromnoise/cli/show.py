@@ -1,0 +1,67 @@
+"""fromnoise show: K's three views, of data, of a schedule, and of data being noised."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fromnoise.cli.outputs import check_writable, note
+from fromnoise.errors import UserError
+
+EPILOG = """\
+examples:
+  fromnoise show data mnist --out digits.png
+  fromnoise show schedule swissroll-kuras --out schedule.png
+  fromnoise show forward mnist --out noising.png      (or .webp for a film)
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.epilog = EPILOG
+    parser.add_argument("view", choices=("data", "schedule", "forward"))
+    parser.add_argument("what", metavar="WHAT", help="a recipe, a .toml file, a data set's name, or a path to data")
+    parser.add_argument("--out", metavar="FILE", help="a picture (.png .svg .pdf), or for forward a film (.webp .gif)")
+    parser.add_argument("-n", type=int, default=64, help="how many samples of the data (default 64)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Show."""
+    path = Path(args.out or f"{args.view}.png")
+    films = (".webp", ".gif", ".mp4") if args.view == "forward" else ()
+    if path.suffix not in (".png", ".svg", ".pdf", *films):
+        raise UserError(f"cannot write {path.suffix or path}: use .png, .svg or .pdf")
+    check_writable(path)
+    from fromnoise import data, figures
+    from fromnoise.model import make_schedule
+    from fromnoise.training import recipe
+
+    config = recipe(args.what)
+    schedule = make_schedule(config)
+    if args.view == "schedule":
+        name = str(config.schedule.get("name", "linear"))
+        figures.save(figures.schedule_figure({name: schedule}), path)
+    else:
+        options = {key: value for key, value in config.data.items() if key != "name"}
+        rows = data.load(str(config.data["name"]), **options)
+        if args.view == "data":
+            figures.save(figures.data_figure(rows, n=args.n, seed=args.seed), path)
+        else:
+            _forward(rows, schedule, path, args)
+    note(f"wrote {path}")
+
+
+def _forward(rows, schedule, path: Path, args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from fromnoise import figures
+
+    n = min(len(rows), args.n if rows.kind == "images" else max(args.n, 2000))
+    index = np.random.default_rng(args.seed).choice(len(rows), n, replace=False)
+    x_0 = rows.batch(index)
+    if path.suffix in (".webp", ".gif", ".mp4"):
+        figures.forward_film(x_0, schedule, path, kind=rows.kind, seed=args.seed)
+    else:
+        times = [schedule.T * share for share in (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)]
+        figures.save(figures.forward_figure(x_0, schedule, times, rows.kind, args.seed), path)
