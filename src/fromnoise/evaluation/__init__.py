@@ -1,5 +1,5 @@
 """The judge: how near samples are to data."""
 
-from fromnoise.evaluation.distances import sliced_wasserstein
+from fromnoise.evaluation.distances import Measured, beside_floor, sliced_wasserstein
 
-__all__ = ["sliced_wasserstein"]
+__all__ = ["Measured", "beside_floor", "sliced_wasserstein"]
