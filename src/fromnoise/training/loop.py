@@ -79,33 +79,44 @@ class Loop:
         train, progress = self.config.train, self.progress
         parameters = count_parameters(self.bare)
         yield Started(self.config, progress.step, self.total, parameters, tuple(self.data.skipped))
-        saved, seconds, counted = progress.step if progress.step else -1, 0.0, 0
+        seconds, counted, saved = 0.0, 0, progress.step
         try:
             while progress.step < self.total and not self._asked(stop):
                 began = time.perf_counter()
                 norm = self.step()
                 progress.step += 1
                 seconds, counted = seconds + time.perf_counter() - began, counted + 1
-                done = progress.step == self.total
-                if not math.isfinite(norm):
-                    yield self._skip()
-                if progress.step % train.log_every == 0 or done:
-                    yield self._log(norm, counted / seconds)
+                events = self._after(norm, counted / seconds)
+                if any(isinstance(event, Stepped) for event in events):
                     seconds, counted = 0.0, 0
-                if train.sample_every and (progress.step % train.sample_every == 0 or done):
-                    yield self._sample()
-                if progress.step % train.checkpoint_every == 0 or progress.step in train.keep_steps:
-                    yield from self._save()
+                if any(isinstance(event, Saved) for event in events):
                     saved = progress.step
-        finally:
-            # Also when the caller leaves its loop: nothing that was learned is lost.
+                yield from events
+        except GeneratorExit:
+            # The caller has left its loop, between two steps: nothing that was learned is lost.
             if progress.step != saved:
-                last = list(self._save())
-        if progress.step != saved:
-            yield from last
+                self._save()
+            raise
+        if progress.step != saved or not progress.step:
+            yield from self._save()
         if train.tracker:
             self.accelerator.end_training()
         yield Finished(progress.step, self.model(), interrupted=progress.step < self.total)
+
+    def _after(self, norm: float, rate: float) -> list[Event]:
+        """What follows a step; all of it is done before the caller hears of any."""
+        train, step = self.config.train, self.progress.step
+        events: list[Event] = []
+        last = step == self.total
+        if not math.isfinite(norm):
+            events.append(self._skip())
+        if step % train.log_every == 0 or last:
+            events.append(self._log(norm, rate))
+        if train.sample_every and (step % train.sample_every == 0 or last):
+            events.append(self._sample())
+        if step % train.checkpoint_every == 0 or step in train.keep_steps:
+            events += self._save()
+        return events
 
     def step(self) -> float:
         """One optimiser step of Algorithm 1; gives the norm of the gradient, the same in every process."""
@@ -150,16 +161,12 @@ class Loop:
         labels = self._labels(index[rows], draws.hide[rows])
         level = at(self.schedule, self.schedule.times(draws.u[rows]), x_0)
         denoise = make_denoiser(self.network, self.config.process, self.schedule, labels)
-        with torch.random.fork_rng() if self._has_dropout else contextlib.nullcontext():
-            if self._has_dropout:
-                torch.manual_seed(dropout_seed)
+        # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(dropout_seed)
             each = self.loss(denoise, x_0, level, draws.eps[rows])
         scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
-
-    @property
-    def _has_dropout(self) -> bool:
-        return any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in self.bare.modules())
 
     def _labels(self, index: np.ndarray, hide: Tensor) -> Tensor | None:
         if not self.config.process.conditional:
@@ -220,14 +227,15 @@ class Loop:
         drawn = model.sample(share, seed=train.seed, first=first, label=mine)
         return Sampled(self.progress.step, self.accelerator.gather(drawn)[: train.samples], labels)
 
-    def _save(self) -> Iterator[Saved]:
+    def _save(self) -> list[Event]:
         if self.run is None:
-            return
-        scaler = self.accelerator.scaler
+            return []
+        scaler, saved = self.accelerator.scaler, []
         self.progress.scaler = scaler.state_dict() if scaler is not None else None
         if self.accelerator.is_main_process:
             averaged = self.averaged.network if self.config.train.ema else None
             path = checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
             checkpoint.prune(self.run, self.config.train.keep, self.config.train.keep_steps)
-            yield Saved(self.progress.step, path)
+            saved.append(Saved(self.progress.step, path))
         self.accelerator.wait_for_everyone()
+        return list(saved)
