@@ -54,6 +54,12 @@ def remember(key: str, build: Build) -> tuple[np.ndarray, Facts]:
     The array is a read-only memory map. Where the cache folder is read-only or full, one warning is logged,
     `build` runs again and the array lives in memory. `build` must write one .npy of plain numbers and
     return what JSON can hold; whatever else it raises passes through.
+
+    >>> def build(out, scratch):
+    ...     np.save(out, np.arange(3))
+    ...     return {"name": "three"}
+    >>> remember("example", build)  # doctest: +SKIP
+    (memmap([0, 1, 2]), {'name': 'three'})
     """
     entry = _read(key)
     if entry is not None:
@@ -95,7 +101,11 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_facts(name: str) -> Facts | None:
-    """The JSON object kept under `name`, or None where there is none that is whole."""
+    """The JSON object kept under `name`, or None where there is none that is whole.
+
+    >>> read_facts("nothing of this name") is None
+    True
+    """
     try:
         facts = json.loads((cache_folder() / f"{name}.json").read_bytes())
     except (OSError, ValueError):
@@ -104,7 +114,10 @@ def read_facts(name: str) -> Facts | None:
 
 
 def keep_facts(name: str, facts: Facts) -> None:
-    """Keep a JSON object under `name`. Raises OSError where the folder cannot be written."""
+    """Keep a JSON object under `name`. Raises OSError where the folder cannot be written.
+
+    >>> keep_facts("example", {"content": "abc"})  # doctest: +SKIP
+    """
     cache_folder().mkdir(parents=True, exist_ok=True)
     with whole_file(cache_folder() / f"{name}.json") as file:
         file.write(json.dumps(facts).encode())

@@ -33,6 +33,9 @@ class Shaping:
     fit         "crop" the middle to the aspect wanted, "pad" on both sides, or "stretch"
     resample    a key of RESAMPLE, all antialiased
     background  "white" or "black": the padding, and what shows through where alpha is dropped
+
+    >>> Shaping(32, 48).fit
+    'crop'
     """
 
     height: int
@@ -72,6 +75,10 @@ def open_image(file: Path | IO[bytes], side: int = 0) -> Image.Image:
     With `side` > 0 a JPEG may be decoded at a half, quarter or eighth of its size, never smaller than
     2 * side, which is quicker and leaves enough for an antialiased reduction. Raises ValueError for a
     decompression bomb, and whatever Pillow raises for a file that is broken or no image.
+
+    >>> from io import BytesIO
+    >>> open_image(BytesIO(b"P5 2 1 255 \\x00\\xff")).size
+    (2, 1)
     """
     with Image.open(file, formats=formats()) as image:
         if image.width * image.height > MOST_PIXELS:

@@ -22,6 +22,13 @@ def read_csv(path: Path, label: str, header: str | bool) -> Frame:
     contains `label`, if no cell of it is a number, or if a column has a number below but none at its head.
     An unnamed first column that counts 0, 1, 2, ... is an index and left out.
     Raises UserError naming row and column for a cell that is empty, no number or not finite.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.csv").write_text("x,label\\n1,cat\\n2,dog\\n")
+    ...     numbers, labels, columns = read_csv(Path(folder, "a.csv"), "label", "auto")
+    >>> numbers.tolist(), labels.tolist(), columns
+    ([[1.0], [2.0]], ['cat', 'dog'], ('x',))
     """
     import pandas
 
@@ -42,6 +49,9 @@ def read_parquet(path: Path, label: str) -> Frame:
     """A parquet table of numbers; the column named `label` becomes the labels.
 
     Raises UserError naming row and column for a cell that is empty, no number or not finite.
+
+    >>> read_parquet(Path("runs.parquet"), "label")  # doctest: +SKIP
+    (array([[1.], [2.]]), None, ('x',))
     """
     import pyarrow
     from pyarrow import parquet
@@ -98,9 +108,7 @@ def _split(path: Path, frame: Any, label: str, named: bool) -> Frame:
         hint = f"; did you mean {nearest(label, frame.columns)!r}?" if len(frame.columns) else ""
         raise UserError(f"{path} has no column {label!r}{hint}")
     if not frame.size:
-        raise UserError(
-            f"{path} holds no numbers; it needs at least one row and one column besides the labels"
-        )
+        raise UserError(f"{path} holds no numbers; it needs at least one row and one column besides the labels")
     columns = [_numbers(path, frame[name]) for name in frame.columns]
     names = tuple(frame.columns) if named else ()
     return np.stack(columns, axis=1), labels, names

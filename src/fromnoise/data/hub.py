@@ -39,6 +39,9 @@ def read_hub(
     image, label              columns; "" takes the first one of images, and the first one of classes if any
     The others are those of a folder of images (`fromnoise.data.images.read_images`).
     Raises UserError where the hub cannot be reached, nothing is found, or no column holds images.
+
+    >>> read_hub("owner/name", size=64)  # doctest: +SKIP
+    Dataset(2,000 images of shape (3, 64, 64), 2 classes)
     """
     how = shaping(size, channels, fit, resample, background)
     strict, workers = flag("strict", strict), threads(workers)
@@ -80,9 +83,7 @@ def _column(name: str, table: Any, feature: str, wanted: str) -> str:
     return wanted
 
 
-def _build(
-    table: Any, image: str, label: str, how: Shaping, workers: int, out: IO[bytes], scratch: IO[bytes]
-) -> Facts:
+def _build(table: Any, image: str, label: str, how: Shaping, workers: int, out: IO[bytes], scratch: IO[bytes]) -> Facts:
     import datasets
 
     raw = table.select_columns([image]).cast_column(image, datasets.Image(decode=False))

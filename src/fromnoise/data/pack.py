@@ -26,7 +26,11 @@ CHANNELS = {"auto": 0, 1: 1, 3: 3, 4: 4}
 
 @dataclass(frozen=True)
 class Packed:
-    """What became of the pictures: the positions of those kept, and (name, reason) of those left out."""
+    """What became of the pictures: the positions of those kept, and (name, reason) of those left out.
+
+    >>> Packed([0], []).broken
+    []
+    """
 
     kept: list[int]
     broken: list[tuple[str, str]]
@@ -73,6 +77,12 @@ def pack(
     With `how.channels` = 0, C is the most that any picture needs. `scratch` holds the decoded pixels until
     that is known, so that memory stays small. Raises UserError where no picture can be read, and OSError
     where a file cannot be written.
+
+    >>> from io import BytesIO
+    >>> pictures = [("a", lambda: BytesIO(b"P5 1 1 255 \\x07")), ("b", lambda: BytesIO(b"text"))]
+    >>> out = BytesIO()
+    >>> pack(pictures, 2, Shaping(1, 1), 1, out, BytesIO()).kept, out.getvalue()[-1:]
+    ([0], b'\\x07')
     """
     kept: list[int] = []
     channels: list[int] = []
@@ -94,9 +104,7 @@ def pack(
     return Packed(kept, broken)
 
 
-def in_order(
-    pool: ThreadPoolExecutor, function: Callable[[A], B], items: Iterable[A], ahead: int
-) -> Iterator[B]:
+def in_order(pool: ThreadPoolExecutor, function: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
     """`map` over a pool that keeps the order and holds at most `ahead` results in memory.
 
     >>> with ThreadPoolExecutor(2) as pool:

@@ -8,9 +8,11 @@ alone, never on the sample, so a blurred point may lie slightly outside [-1, 1].
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,15 +63,13 @@ def distance_to_swissroll(points: np.ndarray) -> np.ndarray:
     >>> bool(distance_to_swissroll(swissroll_curve(7)).max() < 1e-6)
     True
     """
-    from sklearn.neighbors import KDTree
-
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise ValueError(f"expected finite points (N, 2), not {points.shape}")
     if not len(points):
         return np.zeros(0)
-    curve = swissroll_curve(20_001)
-    corner = KDTree(curve).query(points, return_distance=False)[:, 0]
+    curve, tree = _roll_tree()
+    corner = tree.query(points, return_distance=False)[:, 0]
     last = len(curve) - 1
     before = _to_segment(points, curve[np.maximum(corner - 1, 0)], curve[corner])
     after = _to_segment(points, curve[corner], curve[np.minimum(corner + 1, last)])
@@ -144,9 +144,7 @@ def mixture(
     return _points(means + noise * rng.standard_normal((n, 2)), labels, names)
 
 
-def spiral(
-    *, n: int = 100_000, seed: int = 0, noise: float = 0.0, arms: int = 2, turns: float = 1.0
-) -> Dataset:
+def spiral(*, n: int = 100_000, seed: int = 0, noise: float = 0.0, arms: int = 2, turns: float = 1.0) -> Dataset:
     """Archimedean arms (1 to 16) from the origin to radius 1, uniform in their angle, labelled by arm.
 
     >>> spiral(n=10, arms=3).classes
@@ -212,6 +210,14 @@ def _roll_range() -> tuple[np.ndarray, np.ndarray]:
 def _roll_scaled(points: np.ndarray) -> np.ndarray:
     low, high = _roll_range()
     return (2 * points - low - high) / (high - low)
+
+
+@cache
+def _roll_tree() -> tuple[np.ndarray, Any]:
+    from sklearn.neighbors import KDTree
+
+    curve = swissroll_curve(20_001)
+    return curve, KDTree(curve)
 
 
 def _to_segment(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -20,7 +20,11 @@ MOST_UNPACKED = 16 * 2**30  # bytes of one array in an .npz
 
 
 class Content(NamedTuple):
-    """What a file holds: the numbers (N, ...), the labels (N,) or None, and the names of the columns."""
+    """What a file holds: the numbers (N, ...), the labels (N,) or None, and the names of the columns.
+
+    >>> Content(np.zeros((3, 2))).labels is None
+    True
+    """
 
     array: np.ndarray
     labels: np.ndarray | None = None
@@ -40,6 +44,13 @@ def read_table(
     key      the array of an .npz; "" finds `samples`, `x`, `data`, or the only one
     header   of a .csv: true, false, or "auto", which looks
     Raises UserError for values that are no finite numbers, empty files, pickles, or a value out of range.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(Path(folder, "a.npy"), np.array([[0.0, 5.0], [10.0, 5.0]]))
+    ...     data = read_table(Path(folder, "a.npy"))
+    >>> data.rows.tolist(), data.units.to_own(data.rows).tolist()
+    ([[-1.0, 0.0], [1.0, 0.0]], [[0.0, 5.0], [10.0, 5.0]])
     """
     choice("layout", layout, ("auto", *AXES))
     word("label", label), word("key", key)
@@ -74,16 +85,12 @@ def encode(path: Path, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]
     if labels.dtype.kind == "f":
         bad = np.flatnonzero(~(np.isfinite(labels) & (labels == np.round(labels))))
         if len(bad):
-            raise UserError(
-                f"{path}: label {labels[bad[0]]} in row {bad[0]} is no class; use whole numbers or names"
-            )
+            raise UserError(f"{path}: label {labels[bad[0]]} in row {bad[0]} is no class; use whole numbers or names")
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iubUS":
         raise UserError(f"{path}: labels of type {labels.dtype} are no classes; use whole numbers or names")
     names, codes = np.unique(labels, return_inverse=True)
-    texts = tuple(
-        name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names.tolist()
-    )
+    texts = tuple(name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names.tolist())
     return codes.astype(np.int64), texts
 
 
@@ -100,9 +107,7 @@ def _arrange(path: Path, array: np.ndarray, layout: str) -> tuple[np.ndarray, st
     if layout == "hwc":
         array = np.moveaxis(array, 3, 1)
     if array.dtype == np.uint8 and array.ndim == 4 and array.shape[1] not in COLOURS:
-        raise UserError(
-            f"{path} has images of {array.shape[1]} channels; 1, 3 or 4 are images, or save floats"
-        )
+        raise UserError(f"{path} has images of {array.shape[1]} channels; 1, 3 or 4 are images, or save floats")
     return array, layout
 
 
@@ -113,9 +118,7 @@ def _channels_first_or_last(path: Path, array: np.ndarray) -> str:
         return "chw"
     first, last = array.shape[1] in COLOURS, array.shape[3] in COLOURS
     if first == last:
-        raise UserError(
-            f"{path} has shape {array.shape}: say where its channels are, layout = 'chw' or 'hwc'"
-        )
+        raise UserError(f"{path} has shape {array.shape}: say where its channels are, layout = 'chw' or 'hwc'")
     return "chw" if first else "hwc"
 
 
@@ -157,14 +160,10 @@ def _npz(path: Path, label: str, key: str, header: object) -> Content:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
         name = _samples_key(path, sizes, label, key)
-        names = {name: "samples"} | {
-            one: "labels" for one in (label, "labels") if one in sizes and one != name
-        }
+        names = {name: "samples"} | {one: "labels" for one in (label, "labels") if one in sizes and one != name}
         large = [one for one in names if sizes[one] > MOST_UNPACKED]
         if large:
-            raise UserError(
-                f"{path}: {large[0]} unpacks to {sizes[large[0]] / 2**30:.0f} GiB; save it as .npy"
-            )
+            raise UserError(f"{path}: {large[0]} unpacks to {sizes[large[0]] / 2**30:.0f} GiB; save it as .npy")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {role: archive[one] for one, role in reversed(names.items())}
     except UserError:
