@@ -25,9 +25,6 @@ COMMANDS = {
 class Parser(argparse.ArgumentParser):
     """Argparse, with one line for a mistake."""
 
-    def __init__(self, *args, **options):
-        super().__init__(*args, allow_abbrev=False, **options)
-
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
 
@@ -36,6 +33,7 @@ def build(command: str | None) -> tuple[Parser, Parser | None]:
     """The parser of all commands, with the arguments of `command` alone: the others are not imported."""
     parser = Parser(
         prog="fromnoise",
+        allow_abbrev=False,
         description="Denoising diffusion models that a person can train, sample and understand.",
         epilog="Begin with: fromnoise demo, or: fromnoise train swissroll --out runs/roll",
     )
@@ -46,6 +44,7 @@ def build(command: str | None) -> tuple[Parser, Parser | None]:
         sub = choices.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )  # fmt: skip
         if name == command:
             importlib.import_module(f"fromnoise.cli.{name}").add_arguments(sub)

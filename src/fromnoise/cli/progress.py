@@ -15,12 +15,16 @@ Update = Callable[[int, int, str], None]
 def bar(title: str, quiet: bool = False, every: float = 15.0) -> Iterator[Update]:
     """A bar to update with (done, total, text); on no terminal a line each `every` seconds."""
     if quiet:
-        yield lambda done, total, text="": None
+        yield _silent
     elif sys.stderr.isatty():
         with _rich_bar(title) as update:
             yield update
     else:
         yield _lines(title, every)
+
+
+def _silent(done: int, total: int, text: str = "") -> None:
+    pass
 
 
 def _lines(title: str, every: float) -> Update:
@@ -46,4 +50,8 @@ def _rich_bar(title: str) -> Iterator[Update]:
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=60) as progress:
         task = progress.add_task(title, total=None, text="")
-        yield lambda done, total, text="": progress.update(task, completed=done, total=total, text=text)
+
+        def update(done: int, total: int, text: str = "") -> None:
+            progress.update(task, completed=done, total=total, text=text)
+
+        yield update

@@ -68,10 +68,10 @@ def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
     if path.suffix in ARRAYS:
         write_array(path, samples, labels, facts)
         return
-    from fromnoise.figures import draw_samples, save_each, save_picture
+    from fromnoise.figures import draw_samples, save, save_each
 
     if path.suffix == ".png":
-        save_picture(draw_samples(samples, facts.kind, columns=facts.columns), path)
+        save(draw_samples(samples, facts.kind, columns=facts.columns), path)
     elif facts.kind != "images":
         raise UserError("a folder of pictures is for images; write points and fields as .png or .npz")
     else:

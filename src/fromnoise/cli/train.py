@@ -85,11 +85,11 @@ def _introduce(event: Any, out: str) -> None:
 
 
 def _save_samples(event: Any, config: Any, out: Path) -> None:
-    from fromnoise.figures import draw_samples, save_picture
+    from fromnoise.figures import draw_samples, save
 
     facts = config.facts
     kind = facts.kind if facts else ("images" if event.samples.ndim == 4 else "points")
-    save_picture(draw_samples(event.samples, kind), out / "samples" / f"step-{event.step:08d}.png")
+    save(draw_samples(event.samples, kind), out / "samples" / f"step-{event.step:08d}.png")
 
 
 def _conclude(event: Any, started: Any, loss: float, seconds: float, args: argparse.Namespace) -> None:
