@@ -196,6 +196,21 @@ def test_attention_does_not_care_where_pixels_are() -> None:
     torch.testing.assert_close(moved.flatten(2), look(h).flatten(2)[..., order])
 
 
+def test_the_way_up_sees_all_that_the_way_down_left() -> None:
+    """Each block of the way up is given, behind its own channels, what the way down left last and unused."""
+    net = fill(UNet((1, 8, 8), width=8, multiples=(1, 2, 3), blocks=2))
+    left, given = [], []
+    for part in [net.door, *net.down]:
+        part.register_forward_hook(lambda module, inputs, result: left.append(result))
+    for part in net.up:
+        if not isinstance(part, Up):
+            part.register_forward_pre_hook(lambda module, inputs: given.append(inputs[0]))
+    net(torch.randn(4, 1, 8, 8), torch.rand(4))
+    assert len(left) == len(given) == 9
+    for kept, h in zip(reversed(left), given, strict=True):
+        assert torch.equal(h[:, -kept.shape[1] :], kept)
+
+
 def test_blocks_start_as_their_shortcut() -> None:
     """In a new U-Net, whatever lies behind the first convolution adds nothing."""
     net = UNet((1, 8, 8), width=8, multiples=(1, 2), attention=(True, True))

@@ -49,9 +49,7 @@ def custom(path: str) -> type[nn.Module]:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise UserError(
-                f"no module named '{name}'; check its spelling and put its folder on PYTHONPATH"
-            ) from error
+            raise UserError(f"no module named '{name}'; check its spelling and put its folder on PYTHONPATH") from error
         raise UserError(f"'{name}' needs the module '{error.name}', which is not installed") from error
     except Exception as error:
         what = " ".join(str(error).split())

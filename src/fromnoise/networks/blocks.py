@@ -38,9 +38,7 @@ class Residual(nn.Module):
     torch.Size([2, 16, 5, 7])
     """
 
-    def __init__(
-        self, inputs: int, channels: int, dim: int, *, dropout: float = 0.0, groups: int = 32
-    ) -> None:
+    def __init__(self, inputs: int, channels: int, dim: int, *, dropout: float = 0.0, groups: int = 32) -> None:
         super().__init__()
         self.first_norm, self.second_norm = norm(inputs, groups), norm(channels, groups)
         self.first = nn.Conv2d(inputs, channels, 3, padding=1)
@@ -92,9 +90,7 @@ class Attention(nn.Module):
         """(B, C, H, W) -> (B, C, H, W)."""
         batch, channels, *size = h.shape
         pixels = self.norm(h).flatten(2).transpose(1, 2)
-        q, k, v = (
-            self.qkv(pixels).view(batch, -1, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
-        )
+        q, k, v = self.qkv(pixels).view(batch, -1, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
         seen = attend(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
         return h + self.out(seen).transpose(1, 2).reshape(batch, channels, *size)
 

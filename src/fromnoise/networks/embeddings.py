@@ -60,7 +60,7 @@ class Fourier(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, dim: int, count: int, scale: float = 4.0) -> None:
+    def __init__(self, dim: int, count: int, scale: float = 2.0) -> None:
         super().__init__()
         self.register_buffer("frequencies", scale * torch.randn(dim, count))
 

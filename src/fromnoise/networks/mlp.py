@@ -58,9 +58,7 @@ class FNN(nn.Module):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         self.layers = nn.ModuleList(layers)
 
-    def forward(
-        self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None) -> Tensor:
         """x (B, *shape), time (B,) -> (B, outputs * shape[0], ...)."""
         when = sinusoidal(time, self.embedding, scale=self.time_scale).to(x.dtype)
         when = when + self.labels(label, len(x))
@@ -101,7 +99,8 @@ class MLP(nn.Module):
         width: of the residual stream.
         depth: number of residual steps.
         fourier: number of random projections whose sine and cosine join the input; 0 for none.
-        frequency: their typical angular frequency, in radians per unit of x.
+        frequency: their typical angular frequency, in radians per unit of x. Higher follows sharper curves and
+            learns smooth ones more slowly.
         time_scale: what t / T is multiplied by before its sines are taken.
 
     Shapes: x (B, *shape), time (B,) in [0, 1], label (B,) int64 in 0..classes or None, extra
@@ -118,10 +117,10 @@ class MLP(nn.Module):
         classes: int = 0,
         outputs: int = 1,
         extra_channels: int = 0,
-        width: int = 192,
+        width: int = 96,
         depth: int = 3,
-        fourier: int = 64,
-        frequency: float = 4.0,
+        fourier: int = 32,
+        frequency: float = 2.0,
         time_scale: float = 1000.0,
     ) -> None:
         super().__init__()
@@ -136,9 +135,7 @@ class MLP(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(
-        self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None) -> Tensor:
         """x (B, *shape), time (B,) -> (B, outputs * shape[0], ...)."""
         # One product for the modulations of all steps: few large products are fast, many small ones are not.
         modulations = self.modulations(self.condition(time, label)).chunk(len(self.steps), dim=1)

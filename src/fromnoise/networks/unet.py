@@ -116,9 +116,7 @@ class UNet(nn.Module):
         for weight in silent:
             nn.init.zeros_(weight)
 
-    def forward(
-        self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None) -> Tensor:
         """x (B, C, H, W), time (B,) -> (B, outputs * C, H, W)."""
         condition = self.condition(time, label)
         height, width = x.shape[-2:]
