@@ -1,0 +1,43 @@
+"""What README and docs show is run: Python blocks as they stand, command lines as far as they are parsed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from fromnoise.cli.main import COMMANDS, build, overrides
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language):
+    for page in PAGES:
+        for i, block in enumerate(re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.S)):
+            yield pytest.param(block, id=f"{page.name}-{i}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_runs(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README", "exec"), {})  # noqa: S102 - the project's own text
+
+
+@pytest.mark.parametrize("block", blocks("sh"))
+def test_command_lines_are_understood(block):
+    lines = [line for line in block.splitlines() if line.startswith("fromnoise ")]
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        parser, sub = build(words[0])
+        assert words[0] in COMMANDS
+        _, rest = parser.parse_known_args(words)
+        assert all("." in key for key in overrides(rest, sub)), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
