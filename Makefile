@@ -1,17 +1,20 @@
 # make demo   train the Swiss roll and a small MNIST model, and write one page about them
 # make test   the whole test suite, on two processes
 # make check  format, lint, types, import direction and the fast tests, in under two minutes
+# make mutants    break every formula once and name the test that notices (docs/mutants.md)
+# make soak       the tests that take minutes: twenty kills of a training run
+# make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format clean mutants soak swissroll
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
 test: $(VENV)/.dev
-	$(PYTEST) -m "not soak"
+	$(PYTEST) -m "not soak" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -19,6 +22,16 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow and not soak" --timeout=60
+
+mutants: $(VENV)/.dev
+	$(BIN)/python tests/mutants.py
+
+soak: $(VENV)/.dev
+	$(PYTEST) -m soak --timeout=3600
+
+swissroll: $(VENV)/.dev
+	$(BIN)/python benchmarks/swissroll.py swissroll --json benchmarks/results/swissroll.json
+	$(BIN)/python benchmarks/swissroll.py swissroll-kuras --json benchmarks/results/swissroll-kuras.json
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

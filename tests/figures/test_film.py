@@ -168,7 +168,7 @@ def test_a_point_is_drawn_where_matplotlib_would():
 
 def test_nothing_is_drawn_outside_the_axes():
     canvas = Canvas(((-1.0, 1.0), (-1.0, 1.0)))
-    far = np.array([[1.2, 0.0], [0.0, -9.0], [np.nan, 0.0], [1e30, 0.0]])
+    far = np.array([[-1.1, 0.0], [0.0, 1.05], [0.0, -9.0], [np.nan, 0.0], [1e30, 0.0]])
     assert np.array_equal(np.asarray(canvas.cloud(far)), canvas.ground)
 
 
