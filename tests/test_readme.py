@@ -1,6 +1,7 @@
 """What README and docs show is run: Python blocks as they stand, command lines as far as they are parsed."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -41,3 +42,8 @@ def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+def test_the_page_of_recipes_is_up_to_date():
+    script = runpy.run_path(str(ROOT / "docs" / "make_recipes.py"))
+    assert (ROOT / "docs" / "recipes.md").read_text("utf-8") == script["text"](), "run docs/make_recipes.py"

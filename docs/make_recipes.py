@@ -1,0 +1,78 @@
+"""Write docs/recipes.md from the recipes and the configuration's own comments: python docs/make_recipes.py"""
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+
+import fromnoise as fn
+from fromnoise.data import SOURCES
+from fromnoise.model.config import Process, Sample, Train
+from fromnoise.networks import NETWORKS
+from fromnoise.process import PREDICTIONS, SCHEDULES, VARIANCES, WEIGHTS
+
+HERE = Path(__file__).parent
+RECIPES = Path(inspect.getfile(fn.recipe)).parent / "recipes"
+
+INTRODUCTION = """# Recipes and settings
+
+This page is written by `docs/make_recipes.py`.
+
+A recipe is a TOML file that says everything about a run. `fromnoise recipes` lists them, `fromnoise recipes NAME` prints
+one in full, and any setting can be changed on the line, as in
+`fromnoise train mnist --out runs/digits --train.lr 5e-4 --network.width 96`. A file of your own works like a recipe:
+`fromnoise train mine.toml --out runs/mine`. Data without a recipe (a folder, a table, a hub name) take the settings of
+`mnist` if they are images and of `swissroll` if they are points.
+
+## Recipes
+"""
+
+
+def recipes() -> str:
+    parts = []
+    for name, config in fn.recipes().items():
+        header = [line[2:] for line in (RECIPES / f"{name}.toml").read_text("utf-8").splitlines() if line[:2] == "# "]
+        parts.append(f"**`{name}`**: {config.about}.\n" + " ".join(header) + "\n")
+    return "\n".join(parts)
+
+
+def settings(section: str, kind: type) -> str:
+    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(kind), re.M))
+    lines = [f"\n### [{section}]\n\n| key | default | meaning |\n|---|---|---|"]
+    for field in dataclasses.fields(kind):
+        default = "" if field.default is dataclasses.MISSING else field.default
+        shown = list(default) if isinstance(default, tuple) else default
+        text = comments.get(field.name, "").replace("|", "\\|")
+        lines.append(f"| `{field.name}` | `{str(shown).lower() if isinstance(shown, bool) else shown}` | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def named(section: str, table: dict, hidden: tuple[str, ...] = ()) -> str:
+    lines = [f"\n### [{section}]\n\n| name | options and defaults |\n|---|---|"]
+    for name, entry in table.items():
+        options = [
+            f"`{p.name}`" if p.default is p.empty else f"`{p.name} = {p.default}`"
+            for p in inspect.signature(entry).parameters.values()
+            if p.name not in hidden
+        ]
+        lines.append(f"| `{name}` | {', '.join(options)} |")
+    return "\n".join(lines) + "\n"
+
+
+def text() -> str:
+    choices = (
+        f"\nPredictions: {', '.join(f'`{p}`' for p in PREDICTIONS)}. Variances: {', '.join(f'`{v}`' for v in VARIANCES)}. "
+        f"Losses: {', '.join(f'`{w}`' for w in (*WEIGHTS, 'variational', 'hybrid'))}.\n"
+    )
+    return "".join(
+        [
+            INTRODUCTION, "\n", recipes(), "\n## Settings\n", named("data", SOURCES),
+            "\nA folder of images, an array or a table is named by its path; see `fromnoise.data`.\n",
+            named("schedule", SCHEDULES), named("network", NETWORKS, ("shape", "classes", "outputs", "extra_channels")),
+            settings("process", Process), choices, settings("train", Train), settings("sample", Sample),
+        ]
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    (HERE / "recipes.md").write_text(text(), "utf-8")
