@@ -18,9 +18,9 @@ EPILOG = """\
 The same line again goes on where it was stopped, and only makes the page anew once all is trained.
 
 example:
-  fromnoise demo --out demo --minutes 4
+  fromnoise demo --out demo --minutes 10
 """
-ROLL_SHARE = 0.25
+ROLL_SHARE = 0.2
 """Of the training time; the digits get the rest."""
 
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
     parser.add_argument("--out", default="demo", metavar="DIR", help="where runs and page go (default: demo)")
-    parser.add_argument("--minutes", type=float, default=4.0, help="of training, at most (default 4)")
+    parser.add_argument("--minutes", type=float, default=3.5, help="of training, at most (default 3.5)")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 

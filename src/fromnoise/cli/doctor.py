@@ -17,8 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print."""
-    from fromnoise.cli.outputs import write_numbers
+    from fromnoise.cli.outputs import check_numbers, write_numbers
 
+    check_numbers(args.json)
     found = examine()
     write_numbers(args.json, found)
     width = max(map(len, found))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from fromnoise import __version__
+from fromnoise.cli.outputs import note, speaks
 from fromnoise.errors import UserError
 
 COMMANDS = {
@@ -20,6 +23,8 @@ COMMANDS = {
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
+CONFIGURED = ("train", "show")
+"""Commands that take settings, --section.key VALUE."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,34 +60,53 @@ def build(command: str | None) -> tuple[Parser, Parser | None]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit code: 0, 1 for a fault of ours, 2 for a mistake, 130 for Ctrl-C.
 
+    A mistake is also what the machine refuses: a full disk, too little memory. --help ends with SystemExit.
+
     >>> main(["recipes", "--no-such-option"])
     2
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in words if not word.startswith("-")), None)
     try:
-        if command is not None and command not in COMMANDS:
-            raise _unknown_command(command)
-        parser, sub = build(command)
-        if command == "train" and sub is not None:
-            args, rest = parser.parse_known_args(words)
-            args.changes = overrides(rest, sub)
-        else:
-            args = parser.parse_args(words)
-        importlib.import_module(f"fromnoise.cli.{args.command}").run(args)
+        with _warnings_as_notes():
+            args = parse(sys.argv[1:] if argv is None else argv)
+            importlib.import_module(f"fromnoise.cli.{args.command}").run(args)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a full disk or a closed pipe shows here, not at the interpreter's end
         return 0
     except UserError as error:
-        return _say(" ".join(str(error).split()), 2)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
+        return _say(str(error), 2)
+    except KeyboardInterrupt as stop:
+        return _say(str(stop) or "interrupted", 130)
     except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+        _forget_output()
+        return 141  # what a shell gives for a program whose reader has left
     except Exception as error:
         if os.environ.get("FROMNOISE_DEBUG"):
             raise
-        line = " ".join(str(error).split())[:300]
-        return _say(f"unexpected {type(error).__name__}: {line} (FROMNOISE_DEBUG=1 shows where)", 1)
+        _forget_output()
+        return _say(*_spoken(error))
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command line; `command` names the command, `changes` holds its settings.
+
+    Raises UserError for whatever is unknown, missing or malformed.
+
+    >>> parse(["train", "--train.lr", "3e-4", "swissroll", "--out", "run"]).changes
+    {'train.lr': '3e-4'}
+    """
+    words = list(words)
+    command = next((word for word in words if not word.startswith("-")), None)
+    if not words:
+        raise UserError(f"which command? {', '.join(COMMANDS)}; begin with fromnoise demo, or see fromnoise --help")
+    if command is not None and command not in COMMANDS:
+        raise _unknown_command(command)
+    parser, sub = build(command)
+    settings, others = _apart(words) if command in CONFIGURED else ([], words)
+    args, rest = parser.parse_known_args(others)
+    if rest:
+        raise _unknown_argument(rest[0], sub or parser)
+    args.changes = overrides(settings, sub or parser)
+    return args
 
 
 def overrides(words: Sequence[str], parser: argparse.ArgumentParser) -> dict[str, str]:
@@ -94,19 +118,35 @@ def overrides(words: Sequence[str], parser: argparse.ArgumentParser) -> dict[str
     changes, rest = {}, list(words)
     while rest:
         word = rest.pop(0)
+        if not _is_setting(word):
+            raise _unknown_argument(word, parser)
         key, equals, value = word.partition("=")
-        if not key.startswith("--") or "." not in key:
-            import difflib
-
-            known = [option for action in parser._actions for option in action.option_strings]
-            near = difflib.get_close_matches(key, known, n=1)
-            raise UserError(f"unknown argument {word}; " + (f"did you mean {near[0]}?" if near else "see --help"))
         if not equals:
-            if not rest:
-                raise UserError(f"{word} needs a value")
+            if not rest or rest[0].startswith("--"):
+                raise UserError(f"{word} needs a value: {word} VALUE")
             value = rest.pop(0)
         changes[key[2:]] = value
     return changes
+
+
+def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The settings with their values, and all other words: argparse would take 3e-4 for the data's name."""
+    settings: list[str] = []
+    others: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not _is_setting(word):
+            others.append(word)
+            continue
+        settings.append(word)
+        if "=" not in word and rest and not rest[0].startswith("--"):
+            settings.append(rest.pop(0))
+    return settings, others
+
+
+def _is_setting(word: str) -> bool:
+    return word.startswith("--") and "." in word.partition("=")[0]
 
 
 def _unknown_command(command: str) -> UserError:
@@ -118,6 +158,55 @@ def _unknown_command(command: str) -> UserError:
     )
 
 
+def _unknown_argument(word: str, parser: argparse.ArgumentParser) -> UserError:
+    import difflib
+
+    known = {option.lstrip("-"): option for action in parser._actions for option in action.option_strings}
+    if word.startswith("--") and parser.prog.split()[-1] in CONFIGURED:
+        from fromnoise.model.config import Config
+
+        sections = {name: keys for name, keys in Config().to_dict().items() if isinstance(keys, dict)}
+        known = {key: f"--{name}.{key}" for name, keys in sections.items() for key in keys} | known
+    key = word.partition("=")[0].lstrip("-")
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.7) if word.startswith("-") else []
+    return UserError(
+        f"unknown argument {word}; " + (f"did you mean {known[near[0]]}?" if near else f"see {parser.prog} --help")
+    )
+
+
+def _spoken(error: Exception) -> tuple[str, int]:
+    """What is said of an error that nobody foresaw, and the exit code."""
+    line = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or any(words in line for words in ("allocate memory", "out of memory")):
+        return "not enough memory: try a smaller --train.batch, --sample.batch, --network.width, --schedule.T or -n", 2
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else f"cannot write: {error.strerror}", 2
+    return f"unexpected {type(error).__name__}: {line} (FROMNOISE_DEBUG=1 shows where)", 1
+
+
+@contextlib.contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """What the library warns of becomes a note, said once and not by every process of a training."""
+    handler, log = logging.Handler(logging.WARNING), logging.getLogger("fromnoise")
+    handler.emit = lambda record: note(record.getMessage()) if speaks() else None  # type: ignore[method-assign]
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+def _forget_output() -> None:
+    """Send nowhere what cannot be written: Python would try again at its end, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _say(line: str, code: int) -> int:
-    print(f"fromnoise: {line}", file=sys.stderr)
+    note(f"fromnoise: {line}")
     return code

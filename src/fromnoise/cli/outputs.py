@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -22,40 +23,90 @@ FILMS = (".webp", ".gif", ".mp4")
 
 
 def write_array(path: Path, samples: Tensor, labels: Tensor | None, facts: Facts) -> None:
-    """Samples by suffix: .npz (`samples` float32, `labels` where there are any), .npy or .csv (one row each)."""
+    """Samples by suffix: .npz (`samples` float32, `labels` where there are any), .npy or, of points, .csv."""
     import numpy as np
 
     from fromnoise.model.store import write_file
 
     array, buffer = samples.cpu().numpy().astype("float32"), io.BytesIO()
-    if path.suffix == ".npy":
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
         np.save(buffer, array, allow_pickle=False)
-    elif path.suffix == ".npz":
-        named = {"samples": array} | ({} if labels is None else {"labels": labels.cpu().numpy()})
-        np.savez(buffer, **named, allow_pickle=False)
+    elif suffix == ".npz":
+        named: dict[str, Any] = {"samples": array} | ({} if labels is None else {"labels": labels.cpu().numpy()})
+        np.savez(buffer, **named)
     else:
-        if array.ndim != 2:
-            raise UserError("a .csv holds points and tables; write images and fields as .npz, .npy or .png")
-        names = list(facts.columns) or [f"x{i}" for i in range(array.shape[1])]
-        rows = array if labels is None else np.column_stack([array, labels.cpu().numpy()])
-        header = ",".join(names if labels is None else [*names, "label"])
-        np.savetxt(buffer, rows, delimiter=",", header=header, comments="", fmt="%.9g")
+        buffer.write(_csv(array, labels, facts).encode())
     write_file(path, buffer.getvalue())
 
 
-def write_numbers(path: str | None, numbers: Mapping[str, Any]) -> None:
-    """The numbers of a command as JSON, where --json asks for them."""
-    if path:
-        from fromnoise.model.store import write_file
+def _csv(array: Any, labels: Tensor | None, facts: Facts) -> str:
+    """A header and a row a sample, (N, d); nine digits are all that float32 has, and the class is its name."""
+    import csv
 
-        write_file(Path(path), (json.dumps(numbers, indent=1) + "\n").encode())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(facts.columns) or [f"x{i}" for i in range(array.shape[1])]
+    classes = [] if labels is None else [[facts.classes[label]] for label in labels.tolist()]
+    writer.writerow([*names, *(["label"] if classes else [])])
+    for i, row in enumerate(array.tolist()):
+        writer.writerow([*(f"{value:.9g}" for value in row), *(classes[i] if classes else [])])
+    return text.getvalue()
+
+
+def write_numbers(path: str | None, numbers: Mapping[str, Any]) -> None:
+    """The numbers of a command as JSON, where --json asks for them; null for what is not finite."""
+    if not path:
+        return
+    from fromnoise.model.store import cannot_write, write_file
+
+    finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in numbers.items()}
+    content = (json.dumps(finite, indent=1) + "\n").encode()
+    if not is_special(Path(path)):
+        write_file(Path(path), content)
+        return
+    try:
+        with open(path, "ab") as file:  # a file that is moved over /dev/stdout would destroy it
+            file.write(content)
+    except OSError as error:
+        raise cannot_write(Path(path), error) from None
+
+
+def is_special(path: Path) -> bool:
+    """Whether `path` is a pipe, a device or /dev/stdout, which may lead to a file but must not be replaced by one.
+
+    >>> is_special(Path("/dev/null"))
+    True
+    """
+    stream = path.is_symlink() and str(path.absolute()).startswith(("/dev/", "/proc/"))
+    return stream or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def check_writable(path: Path) -> None:
     """Find out before the work, not after it, that a file cannot be written. Raises UserError."""
-    folder = path.parent
-    if path.is_dir() and path.suffix:
-        raise UserError(f"{path} is a folder; give a file name")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; give a file name")
+    if is_special(path):
+        raise UserError(f"cannot write {path}: it is a device or a pipe; give a file name")
+    _check_folder(path, path.parent)
+
+
+def check_numbers(path: str | None) -> None:
+    """The same for the file of --json, which may be /dev/stdout or a pipe."""
+    if path and not is_special(Path(path)):
+        check_writable(Path(path))
+
+
+def check_new_folder(path: Path) -> None:
+    """Find out before the work that a new folder can be made, or that an empty one is there. Raises UserError."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"cannot write {path}: it is a file; give a folder")
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(f"{path} is not empty, and what it holds is not overwritten; give a new folder")
+    _check_folder(path, path)
+
+
+def _check_folder(path: Path, folder: Path) -> None:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
@@ -65,5 +116,24 @@ def check_writable(path: Path) -> None:
 
 
 def note(text: str) -> None:
-    """A line for the person, kept apart from what a program might read."""
-    print(text, file=sys.stderr)
+    """A line for the person, kept apart from what a program might read; no name in it can steer the terminal."""
+    line = " ".join(text.split())
+    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+
+
+def speaks() -> bool:
+    """Of several processes only the first talks and writes.
+
+    >>> speaks()
+    True
+    """
+    return os.environ.get("RANK", "0") == "0"
+
+
+def count(n: int, noun: str) -> str:
+    """How many there are of something, in words.
+
+    >>> count(1, "step"), count(6000, "step")
+    ('1 step', '6,000 steps')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -16,7 +16,7 @@ def bar(title: str, quiet: bool = False, every: float = 15.0) -> Iterator[Update
     """A bar to update with (done, total, text); on no terminal a line each `every` seconds."""
     if quiet:
         yield _silent
-    elif sys.stderr.isatty():
+    elif sys.stderr is not None and sys.stderr.isatty():
         with _rich_bar(title) as update:
             yield update
     else:

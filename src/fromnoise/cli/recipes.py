@@ -13,10 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """List the recipes, or print one."""
-    from fromnoise.cli.outputs import write_numbers
+    from fromnoise.cli.outputs import check_numbers, write_numbers
     from fromnoise.model.options import unknown, write_toml
     from fromnoise.training.recipes import recipes
 
+    check_numbers(args.json)
     known = recipes()
     write_numbers(args.json, {name: config.to_dict() for name, config in known.items()})
     if args.name is None:

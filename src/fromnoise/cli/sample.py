@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fromnoise.cli.outputs import ARRAYS, FILMS, check_writable, note, write_array, write_numbers
+from fromnoise.cli.arguments import finite, whole
+from fromnoise.cli.outputs import (
+    ARRAYS,
+    FILMS,
+    check_new_folder,
+    check_numbers,
+    check_writable,
+    count,
+    note,
+    write_array,
+    write_numbers,
+)
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
+if TYPE_CHECKING:
+    from fromnoise.model import Model
+
 EPILOG = """\
 The suffix of --out says what is written: .png a picture of all, .npz .npy .csv the numbers, .webp .gif .mp4
-a film of the reverse process, no suffix a folder of single pictures.
+a film of the reverse process, no suffix a new folder of single pictures.
 
 examples:
   fromnoise sample runs/digits -n 64 --out digits.png
@@ -26,13 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
     parser.add_argument("model", metavar="RUN", help="a run folder, a checkpoint, a bundled name or a hub name")
-    parser.add_argument("-n", type=int, default=64, help="how many samples (default 64)")
+    parser.add_argument("-n", type=whole(1), default=64, help="how many samples (default 64)")
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write, by suffix")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples (default 0)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same samples (default 0)")
     parser.add_argument("--solver", help="ddpm or ddim; the model's own unless given")
-    parser.add_argument("--steps", type=int, help="network calls a sample; the model's own unless given")
+    parser.add_argument("--steps", type=whole(1), help="network calls a sample; the model's own unless given")
     parser.add_argument("--label", help="a class, by name or number")
-    parser.add_argument("--weight", type=float, help="of guidance: 1 is plain conditional sampling")
+    parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
     parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -41,19 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Sample."""
     path = Path(args.out)
-    if path.suffix and path.suffix not in (".png", *ARRAYS, *FILMS):
-        raise UserError(f"cannot write {path.suffix}: use .png, {', '.join((*ARRAYS, *FILMS))} or a folder")
-    check_writable(path)
+    _check_out(path)
+    check_numbers(args.json)
     from fromnoise.model import load
 
     model = load(args.model, network=args.network)
+    _check_kind(path, model.facts.kind)
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "weight": args.weight,
-        "label": _label(args.label, model.facts.classes),
+        "label": _label(args.label, model),
     }  # fmt: skip
     began = time.perf_counter()
     with bar("sampling", args.quiet) as update:
-        if path.suffix in FILMS:
+        if path.suffix.lower() in FILMS:
             _film(model, args.n, how, path, update)
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
@@ -61,19 +76,35 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - began
     calls = model.calls(args.steps)
     write_numbers(args.json, {"out": str(path), "n": args.n, "calls": calls, "seconds": seconds, "seed": args.seed})
-    note(f"{args.n} samples with {calls} network calls each in {seconds:.1f} s: {path}")
+    note(f"{count(args.n, 'sample')} with {count(calls, 'network call')} each in {seconds:.1f} s: {path}")
+
+
+def _check_out(path: Path) -> None:
+    """What can be found out before the model is loaded."""
+    if not path.suffix:
+        check_new_folder(path)
+    elif path.suffix.lower() in (".png", *ARRAYS, *FILMS):
+        check_writable(path)
+    else:
+        raise UserError(f"cannot write {path.suffix}: use .png, {', '.join((*ARRAYS, *FILMS))} or a folder")
+
+
+def _check_kind(path: Path, kind: str) -> None:
+    """What can be found out before anything is drawn."""
+    if path.suffix.lower() == ".csv" and kind != "points":
+        raise UserError(f"a .csv holds points and tables; write {kind} as .npz, .npy or .png")
+    if not path.suffix and kind != "images":
+        raise UserError(f"a folder of pictures is for images; write {kind} as .png, .npz or .npy")
 
 
 def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
-    if path.suffix in ARRAYS:
+    if path.suffix.lower() in ARRAYS:
         write_array(path, samples, labels, facts)
         return
     from fromnoise.figures import draw_samples, save, save_each
 
-    if path.suffix == ".png":
+    if path.suffix:
         save(draw_samples(samples, facts.kind, columns=facts.columns), path)
-    elif facts.kind != "images":
-        raise UserError("a folder of pictures is for images; write points and fields as .png or .npz")
     else:
         save_each(samples, path)
 
@@ -91,11 +122,17 @@ def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> N
     film(watched(), path, kind=model.facts.kind, to_own=model.to_own, total=total + 1)
 
 
-def _label(text: str | None, classes: tuple[str, ...]) -> int | None:
+def _label(text: str | None, model: Model) -> int | None:
+    """The number of a class, by its name or else by its number; the model itself refuses one out of range."""
+    classes = model.facts.classes
     if text is None:
         return None
     if text in classes:
         return classes.index(text)
-    if text.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    raise UserError(f"unknown class {text}; known: {', '.join(classes) or 'none'}")
+    if not model.config.process.conditional:
+        return 0  # which the model refuses, and says why
+    from fromnoise.model.options import unknown
+
+    raise unknown("class", text, classes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fromnoise.cli.outputs import check_writable, note
+from fromnoise.cli.arguments import whole
+from fromnoise.cli.outputs import FILMS, check_writable, note
 from fromnoise.errors import UserError
 
 EPILOG = """\
@@ -13,38 +14,45 @@ examples:
   fromnoise show data mnist --out digits.png
   fromnoise show schedule swissroll-kuras --out schedule.png
   fromnoise show forward mnist --out noising.png      (or .webp for a film)
+  fromnoise show data photos/ --data.size 64 --out photos.png
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
-    parser.add_argument("view", choices=("data", "schedule", "forward"))
+    parser.add_argument("view", choices=("data", "schedule", "forward"), help="what to look at")
     parser.add_argument("what", metavar="WHAT", help="a recipe, a .toml file, a data set's name, or a path to data")
-    parser.add_argument("--out", metavar="FILE", help="a picture (.png .svg .pdf), or for forward a film (.webp .gif)")
-    parser.add_argument("-n", type=int, default=64, help="how many samples of the data (default 64)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="a picture (.png .svg .pdf), or for forward a film (.webp .gif .mp4)",
+    )
+    parser.add_argument("-n", type=whole(1), default=64, help="how many samples of the data (default 64)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of what is chosen and of the noise (default 0)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Show."""
-    path = Path(args.out or f"{args.view}.png")
-    films = (".webp", ".gif", ".mp4") if args.view == "forward" else ()
-    if path.suffix not in (".png", ".svg", ".pdf", *films):
-        raise UserError(f"cannot write {path.suffix or path}: use .png, .svg or .pdf")
+    path = Path(args.out)
+    suffixes = (".png", ".svg", ".pdf", *(FILMS if args.view == "forward" else ()))
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"cannot write {path}: use {', '.join(suffixes[:-1])} or {suffixes[-1]}")
     check_writable(path)
     from fromnoise import data, figures
     from fromnoise.model import make_schedule
+    from fromnoise.model.options import parse_value
     from fromnoise.training import recipe
 
-    config = recipe(args.what)
+    config = recipe(args.what).override({key: parse_value(value) for key, value in args.changes.items()})
     schedule = make_schedule(config)
     if args.view == "schedule":
         name = str(config.schedule.get("name", "linear"))
         figures.save(figures.schedule_figure({name: schedule}), path)
     else:
         options = {key: value for key, value in config.data.items() if key != "name"}
-        rows = data.load(str(config.data["name"]), **options)
+        rows = data.load(str(config.data.get("name", "")), **options)
         if args.view == "data":
             figures.save(figures.data_figure(rows, n=args.n, seed=args.seed), path)
         else:
@@ -60,7 +68,7 @@ def _forward(rows, schedule, path: Path, args: argparse.Namespace) -> None:
     n = min(len(rows), args.n if rows.kind == "images" else max(args.n, 2000))
     index = np.random.default_rng(args.seed).choice(len(rows), n, replace=False)
     x_0 = rows.batch(index)
-    if path.suffix in (".webp", ".gif", ".mp4"):
+    if path.suffix.lower() in FILMS:
         figures.forward_film(x_0, schedule, path, kind=rows.kind, seed=args.seed)
     else:
         times = [schedule.T * share for share in (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)]

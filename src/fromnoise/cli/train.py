@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fromnoise.cli.outputs import note, write_numbers
+from fromnoise.cli.outputs import check_numbers, count, note, speaks, write_numbers
 from fromnoise.cli.progress import bar
+from fromnoise.errors import UserError
+
+if TYPE_CHECKING:
+    from fromnoise.model import Config
 
 EPILOG = """\
 Any setting may be changed: --section.key VALUE, with the sections and keys that `fromnoise recipes NAME` prints.
@@ -36,52 +40,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train."""
-    from fromnoise.model.options import parse_value
-    from fromnoise.training import Finished, Sampled, Skipped, Started, Stepped, fit, recipe
+    check_numbers(args.json)
+    if Path(args.out).is_file():
+        raise UserError(f"--out {args.out} is a file; give a folder")
+    from fromnoise.training import Finished, Sampled, Skipped, Started, Stepped, fit
 
-    changes: dict[str, Any] = {key: parse_value(value) for key, value in args.changes.items()}
-    config = recipe(args.what)
-    if args.network:
-        changes = {"network.name": args.network, **changes}
-    if args.strict:
-        changes["data.strict"] = True
-    config = config.override(changes)
+    config = _config(args)
     began, loss = time.perf_counter(), float("nan")
     started: Started | None = None
-    with bar("training", args.quiet or not _speaks()) as update:
+    with bar("training", args.quiet or not speaks()) as update:
         for event in fit(config, args.out, network=args.network):
             if isinstance(event, Started):
                 started = event
-                _introduce(event, args.out)
+                _introduce(event)
             elif isinstance(event, Stepped) and started is not None:
                 loss = event.loss
                 update(event.step, started.steps, f"loss {loss:.4g}  {event.rate:.3g} steps/s")
             elif isinstance(event, Skipped):
                 note(f"step {event.step}: the gradient was not finite and the step was left out ({event.total} so far)")
-            elif isinstance(event, Sampled) and _speaks():
+            elif isinstance(event, Sampled) and speaks():
                 _save_samples(event, config, Path(args.out))
             elif isinstance(event, Finished) and started is not None:
                 _conclude(event, started, loss, time.perf_counter() - began, args)
 
 
-def _speaks() -> bool:
-    """Of several processes only the first talks and writes."""
-    import os
+def _config(args: argparse.Namespace) -> Config:
+    """What the line asks for: a recipe, with the settings of the line over it."""
+    from fromnoise.data import options
+    from fromnoise.model.options import parse_value
+    from fromnoise.training import recipe
 
-    return os.environ.get("RANK", "0") == "0"
+    config = recipe(args.what)
+    changes: dict[str, Any] = {key: parse_value(value) for key, value in args.changes.items()}
+    if args.network:
+        changes = {"network.name": args.network, **changes}
+    config = config.override(changes)
+    if not args.strict:
+        return config
+    if "strict" not in options(str(config.data.get("name", ""))):
+        raise UserError(f"--strict is for folders of images, and {args.what} is none: leave it out")
+    return config.override({"data.strict": True})
 
 
-def _introduce(event: Any, out: str) -> None:
-    if not _speaks():
+def _introduce(event: Any) -> None:
+    if not speaks():
         return
     facts = event.config.facts
-    for name in event.skipped[:5]:
-        note(f"skipped {name}: it is broken")
-    if event.skipped:
-        note(f"{len(event.skipped)} broken files skipped, {facts.n} good ones used")
-    shape = "x".join(map(str, facts.shape))
+    shape = "x".join(map(str, facts.shape)) if len(facts.shape) > 1 else count(facts.shape[0], "number")
     begin = f"going on from step {event.step}" if event.step else "beginning"
-    note(f"{facts.n:,} {facts.kind} of {shape}, {event.parameters:,} parameters, {event.steps:,} steps: {begin}")
+    begin = begin if event.step < event.steps else "all done already"
+    data = f"{count(facts.n, facts.kind[:-1])} of {shape}"
+    note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}")
 
 
 def _save_samples(event: Any, config: Any, out: Path) -> None:
@@ -93,7 +102,7 @@ def _save_samples(event: Any, config: Any, out: Path) -> None:
 
 
 def _conclude(event: Any, started: Any, loss: float, seconds: float, args: argparse.Namespace) -> None:
-    if not _speaks():
+    if not speaks():
         return
     write_numbers(
         args.json,
@@ -103,6 +112,6 @@ def _conclude(event: Any, started: Any, loss: float, seconds: float, args: argpa
         },
     )  # fmt: skip
     if event.interrupted:
-        note(f"stopped at step {event.step}, saved; the same line again goes on")
-        sys.exit(130)
-    note(f"done: {event.step} steps in {seconds:.0f} s. Next: fromnoise sample {args.out} -n 64 --out samples.png")
+        raise KeyboardInterrupt(f"stopped at step {event.step} and saved; the same line again goes on")
+    command = f"fromnoise sample {shlex.quote(args.out)} -n 64 --out samples.png"
+    note(f"done: {count(event.step, 'step')} in {seconds:.0f} s. Next: {command}")

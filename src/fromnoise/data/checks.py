@@ -12,13 +12,26 @@ from fromnoise.errors import UserError
 T = TypeVar("T")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that looks most like `word`; `known` must not be empty.
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a line on an unknown word: the known one that looks most like it, or "" if none does.
 
-    >>> nearest("siwssroll", ["moons", "swissroll"])
-    'swissroll'
+    >>> did_you_mean("siwssroll", ["moons", "swissroll"]), did_you_mean("faces", ["moons"])
+    ("; did you mean 'swissroll'?", '')
     """
-    return max(known, key=lambda name: SequenceMatcher(None, word.lower(), name.lower()).ratio())
+    likeness = {name: SequenceMatcher(None, word.lower(), name.lower()).ratio() for name in known}
+    best = max(likeness, key=likeness.__getitem__, default="")
+    return f"; did you mean {best!r}?" if likeness.get(best, 0.0) >= 0.6 else ""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The same, or else what there is to choose from.
+
+    >>> suggestion("faces", ["moons", "mnist"])
+    '; there is moons, mnist'
+    """
+    names = list(known)
+    more = ", ..." if len(names) > 10 else ""
+    return did_you_mean(word, names) or (f"; there is {', '.join(names[:10])}{more}" if names else "")
 
 
 def whole(name: str, value: object, low: int, high: int) -> int:
@@ -55,7 +68,7 @@ def choice(name: str, value: T, allowed: Iterable[T]) -> T:
     allowed = tuple(allowed)
     if isinstance(value, bool) or value not in allowed:
         words = [one for one in allowed if isinstance(one, str)]
-        hint = f"; did you mean {nearest(value, words)!r}?" if isinstance(value, str) and words else ""
+        hint = did_you_mean(value, words) if isinstance(value, str) else ""
         raise UserError(f"{name} = {value!r} must be one of {', '.join(map(repr, allowed))}{hint}")
     return value
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fromnoise.data.checks import nearest
+from fromnoise.data.checks import suggestion
 from fromnoise.errors import UserError
 
 Frame = tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]  # numbers (N, d), labels (N,), columns
@@ -38,8 +38,11 @@ def read_csv(path: Path, label: str, header: str | bool) -> Frame:
         frame = pandas.read_csv(
             path, sep=comma, header=0 if headed else None, encoding="utf-8-sig", skipinitialspace=True
         )
+    except UserError:
+        raise
     except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors
-        raise UserError(f"cannot read {path} as a table: {' '.join(str(error).split())[:150]}") from None
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise UserError(f"cannot read {path} as a table: {reason[:150]}") from None
     if headed and len(rows[0]) and not rows[0][0].strip() and _counts(frame.iloc[:, 0]):
         frame = frame.iloc[:, 1:]
     return _split(path, frame, label, named=headed)
@@ -105,8 +108,7 @@ def _split(path: Path, frame: Any, label: str, named: bool) -> Frame:
     if label in frame.columns:
         labels = _label_values(path, frame.pop(label))
     elif label not in ("", "label"):
-        hint = f"; did you mean {nearest(label, frame.columns)!r}?" if len(frame.columns) else ""
-        raise UserError(f"{path} has no column {label!r}{hint}")
+        raise UserError(f"{path} has no column {label!r}{suggestion(label, frame.columns)}")
     if not frame.size:
         raise UserError(f"{path} holds no numbers; it needs at least one row and one column besides the labels")
     columns = [_numbers(path, frame[name]) for name in frame.columns]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fromnoise.data.cache import Facts, remember
-from fromnoise.data.checks import flag, nearest, word
+from fromnoise.data.checks import flag, suggestion, word
 from fromnoise.data.dataset import Dataset
 from fromnoise.data.decode import Shaping
 from fromnoise.data.images import entry_key, packed_dataset, packed_facts
@@ -78,8 +78,7 @@ def _column(name: str, table: Any, feature: str, wanted: str) -> str:
     if not wanted:
         return fitting[0] if fitting else ""
     if wanted not in fitting:
-        hint = f"; did you mean {nearest(wanted, fitting)!r}?" if fitting else ""
-        raise UserError(f"{name} has no column {wanted!r} of type {feature}{hint}")
+        raise UserError(f"{name} has no column {wanted!r} of type {feature}{suggestion(wanted, fitting)}")
     return wanted
 
 

@@ -125,11 +125,12 @@ def packed_dataset(rows: np.ndarray, facts: Facts, strict: bool) -> Dataset:
     """
     broken = [(str(name), str(reason)) for name, reason in facts["broken"]]
     if broken:
+        many = f"{len(broken)} image{'s' if len(broken) > 1 else ''}"
         first = "; ".join(f"{name} ({reason})" for name, reason in broken[:3])
         more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
         if strict:
-            raise UserError(f"{len(broken)} images cannot be read: {first}{more}; mend or remove them")
-        log.warning("left out %d images that cannot be read: %s%s", len(broken), first, more)
+            raise UserError(f"{many} cannot be read: {first}{more}; mend or remove what is broken")
+        log.warning("left out %s that cannot be read: %s%s", many, first, more)
     labels = None if facts["labels"] is None else np.array(facts["labels"], dtype=np.int64)
     return Dataset(
         "images",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.data import points
-from fromnoise.data.checks import nearest
+from fromnoise.data.checks import did_you_mean, suggestion
 from fromnoise.data.dataset import Dataset
 from fromnoise.data.mnist import mnist
 from fromnoise.errors import UserError
@@ -43,8 +43,7 @@ def load(source: str, **options: Any) -> Dataset:
     known = inspect.signature(loader).parameters
     for name in options:
         if name not in known:
-            hint = f"; did you mean {nearest(name, known)!r}?" if known else ""
-            raise UserError(f"{source!r} has no option {name!r}{hint} (it has {', '.join(known)})")
+            raise UserError(f"{source} has no option {name!r}{suggestion(name, known)}")
     return loader(**options)
 
 
@@ -84,7 +83,7 @@ def _loader(source: object) -> Callable[..., Dataset]:
     if suffix or {"/", "\\", "~"} & set(source):
         raise UserError(f"no such file or folder: {source}; check the path")
     raise UserError(
-        f"unknown data set {source!r}; did you mean {nearest(source, SOURCES)!r}? "
+        f"unknown data set {source!r}{did_you_mean(source, SOURCES)} "
         f"(built in: {_known()}; a path or owner/name of the hub works too)"
     )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fromnoise.data.checks import choice, nearest, word
+from fromnoise.data.checks import choice, suggestion, word
 from fromnoise.data.dataset import Dataset, Units
 from fromnoise.data.frames import read_csv, read_parquet
 from fromnoise.errors import UserError
@@ -160,6 +160,8 @@ def _npz(path: Path, label: str, key: str, header: object) -> Content:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
         name = _samples_key(path, sizes, label, key)
+        if label not in ("", "label", *sizes):
+            raise UserError(f"{path} has no array {label!r} for the labels{suggestion(label, sizes)}")
         names = {name: "samples"} | {one: "labels" for one in (label, "labels") if one in sizes and one != name}
         large = [one for one in names if sizes[one] > MOST_UNPACKED]
         if large:
@@ -178,22 +180,21 @@ def _npz(path: Path, label: str, key: str, header: object) -> Content:
 def _samples_key(path: Path, names: dict[str, int], label: str, key: str) -> str:
     if key:
         if key not in names:
-            hint = f"; did you mean {nearest(key, names)!r}?" if names else ""
-            raise UserError(f"{path} has no array {key!r}{hint}")
+            raise UserError(f"{path} has no array {key!r}{suggestion(key, names)}")
         return key
     others = [name for name in names if name not in (label, "labels")]
     for name in ("samples", "x", "data"):
         if name in others:
             return name
     if len(others) != 1:
-        raise UserError(f"{path} holds {', '.join(others) or 'no samples'}; say which one with key = ...")
+        raise UserError(f"{path} holds {', '.join(others) or 'no samples'}; say which one with key (--data.key NAME)")
     return others[0]
 
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "pickle" in text or "Python objects" in text:
-        return "it holds pickled objects, which could run code; save plain numbers with numpy.save"
+        return "it is no array file, or holds pickled objects, which could run code; save plain numbers with numpy.save"
     return f"it is damaged or no array file ({text[:100]})"
 
 

@@ -208,10 +208,13 @@ def _mp4(frames: Sequence[Image.Image], seconds: float, hold: float) -> bytes:
             for frame in [*frames, *[frames[-1]] * round(hold * rate)]:
                 stream.send(_even(frame, width, height))
             stream.close()
-            return path.read_bytes()
+            content = path.read_bytes()
         except OSError as error:
             why = (str(error).strip().splitlines() or ["unknown reason"])[-1]
             raise UserError(f"ffmpeg could not make the film ({why}); name a .webp or .gif") from None
+    if b"moov" not in content:  # the index, which comes last: nobody says when ffmpeg fails
+        raise UserError("ffmpeg could not finish the film, perhaps for want of room; name a .webp or .gif")
+    return content
 
 
 def _even(picture: Image.Image, width: int, height: int) -> bytes:

@@ -79,11 +79,13 @@ def check(config: Config) -> None:
         raise UserError("the flow schedule has no signal at t = 1: use --process.prediction flow, v or x_0")
     if config.schedule["name"] == "flow" and process.loss in ("simple", "min-snr"):
         raise UserError("the flow schedule has no signal at t = 1: use --process.loss clean or velocity")
-    name = config.network.get("name", "unet")
+    if config.sample.weight != 1 and not process.conditional:
+        raise UserError("sample.weight guides towards a class: it needs --process.conditional true")
+    name = config.network.get("name")  # without one the data's shape chooses, later
     if name in NETWORKS:
         options = {key: value for key, value in config.network.items() if key != "name"}
         check_options(NETWORKS[name], "network", options, hidden=("shape", "classes", "outputs"))
-    elif ":" not in str(name):
+    elif name is not None and ":" not in str(name):
         raise unknown("network", str(name), NETWORKS)
 
 
@@ -114,7 +116,7 @@ def make_denoiser(
 def count_parameters(network: nn.Module) -> int:
     """The number of trained numbers.
 
-    >>> count_parameters(torch.nn.Linear(2, 3))
+    >>> count_parameters(nn.Linear(2, 3))
     9
     """
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

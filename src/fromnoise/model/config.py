@@ -58,13 +58,18 @@ class Train:
     patience: int = 20  # steps in a row with a non-finite loss before training stops
 
     def __post_init__(self) -> None:
-        _positive(self, "train", "batch", "accumulate", "lr", "log_every", "checkpoint_every", "keep", "patience")
-        _not_negative(self, "train", "steps", "epochs", "weight_decay", "warmup", "clip", "sample_every", "seed")
+        _positive(
+            self, "train", "batch", "accumulate", "lr", "log_every", "samples", "checkpoint_every", "keep", "patience"
+        )
+        _not_negative(self, "train", "steps", "epochs", "weight_decay", "warmup", "clip", "sample_every")
         _within(self, "train", 0, 1, "ema", "label_dropout")
+        _within(self, "train", 0, 2**63 - 1, "seed")
         _one_of(self, "train", "optimizer", ("adam", "adamw"))
         _one_of(self, "train", "decay", ("none", "linear", "cosine"))
         _one_of(self, "train", "reduction", ("mean", "sum"))
         _one_of(self, "train", "precision", ("fp32", "bf16", "fp16"))
+        if self.steps and self.epochs:
+            raise UserError("train.steps and train.epochs both say how long: give one of them")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"train.betas must lie in [0, 1), got {list(self.betas)}")
         if self.batch % self.accumulate:
@@ -100,6 +105,15 @@ class Facts:
     scale: tuple[float, ...] = (1.0,)
     columns: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _one_of(self, "facts", "kind", ("points", "images", "fields"))
+        _positive(self, "facts", "n")
+        if not 1 <= len(self.shape) <= 3 or min(self.shape) < 1:
+            raise UserError(f"facts.shape is that of one sample, like [2] or [1, 32, 32], got {list(self.shape)}")
+        for key in ("centre", "scale"):
+            if len(getattr(self, key)) not in (1, self.shape[0]):
+                raise UserError(f"facts.{key} has one number, or one for each of {self.shape[0]} channels")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -108,9 +122,9 @@ class Config:
     >>> config = Config.from_dict({"data": {"name": "swissroll"}, "train": {"lr": 3e-4, "steps": 10}})
     >>> config.train.lr
     0.0003
-    >>> Config.from_dict({"train": {"learning_rate": 1.0}})
+    >>> Config.from_dict({"train": {"warm_up": 10}})
     Traceback (most recent call last):
-    fromnoise.errors.UserError: unknown key train.learning_rate; did you mean train.clip? ...
+    fromnoise.errors.UserError: unknown key train.warm_up; did you mean train.warmup?
     """
 
     about: str = ""
@@ -148,16 +162,19 @@ class Config:
     def override(self, changes: Mapping[str, Any]) -> Config:
         """The same configuration with {"section.key": value} set. Raises UserError for unknown keys."""
         tree = self.to_dict()
-        for dotted, value in changes.items():
+        for dotted, value in sorted(changes.items(), key=lambda change: not change[0].endswith(".name")):
             section, _, key = dotted.partition(".")
             if not key:
                 raise unknown("key", dotted, _dotted(self))
             if section not in tree and section not in {f.name for f in dataclasses.fields(self)}:
                 raise unknown("section", section, tree)
-            if section in _NAMED and key == "name":
+            if section in _NAMED and key == "name" and tree.get(section, {}).get("name", value) != value:
                 tree[section] = {"name": value}  # another thing has other options
             else:
                 tree.setdefault(section, {})[key] = value
+        for key, other in (("train.steps", "epochs"), ("train.epochs", "steps")):
+            if changes.get(key) and f"train.{other}" not in changes:
+                tree["train"][other] = 0
         return Config.from_dict(tree)
 
 
@@ -176,6 +193,9 @@ def read_config(path: Path) -> Config:
 
 
 def _section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
+    for f in dataclasses.fields(kind):
+        if f.name not in values and f.default is dataclasses.MISSING:
+            raise UserError(f"[{name}] lacks {f.name}")
     return kind(**check_options(kind, name, values))
 
 

@@ -39,7 +39,7 @@ def load(
     elif checkpoints(folder):
         config, weights = folder / "config.toml", _weights(checkpoints(folder)[-1])
     elif (folder / "network.safetensors").is_file():
-        config, weights = folder.parent.parent / "config.toml", _weights(folder)
+        config, weights = folder.resolve().parent.parent / "config.toml", _weights(folder)
     else:
         raise UserError(f"{folder} holds no model yet: no checkpoint and no model.safetensors")
     model = assemble(read_config(config), read_tensors(weights), str(folder), network)

@@ -113,6 +113,8 @@ class Model:
 
         The arguments are those of `sample`; `first` is the number of the first sample of the seed.
         """
+        if not 0 <= seed < 2**63:
+            raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
         path = strided(self.schedule, self._steps(steps))
         labels = self.labels(n, label)
         denoise = self._guided(labels, self.config.sample.weight if weight is None else weight)
@@ -151,12 +153,12 @@ class Model:
         Raises UserError where it cannot be written, or where something that is not a model is in the way.
         """
         path = Path(path)
-        if path.exists() and not (path / "model.safetensors").is_file():
-            raise UserError(f"{path} exists and is not a saved model; choose another name")
         files = {
             "config.toml": write_toml(self.config.to_dict()).encode(),
             "model.safetensors": pack(self.network.state_dict()),
         }
+        if path.exists() and not (path.is_dir() and {p.name for p in path.iterdir()} == set(files)):
+            raise UserError(f"{path} exists and is more than a saved model; choose another name")
         write_folder(path, files)
 
     def with_network(self, network: nn.Module) -> Model:
@@ -165,8 +167,10 @@ class Model:
 
     def _guided(self, labels: Tensor | None, weight: float) -> Denoiser:
         conditional = self._in_parts(labels)
-        if labels is None or weight == 1:
+        if weight == 1:
             return conditional
+        if labels is None:
+            raise UserError("guidance needs classes; train a model with --process.conditional true")
         if self.config.train.label_dropout == 0:
             raise UserError("guidance needs a model trained with train.label_dropout above 0")
         return extrapolate(self._in_parts(None), conditional, weight)
@@ -194,7 +198,10 @@ class Model:
         classes = self.facts.classes
         if not self.config.process.conditional:
             raise UserError("this model does not know classes; train one with --process.conditional true")
-        labels = torch.as_tensor(label, device=self.device, dtype=torch.int64).expand(n)
+        labels = torch.as_tensor(label, device=self.device, dtype=torch.int64)
+        if labels.shape not in ((), (n,)):
+            raise UserError(f"give one label, or one for each of {n} samples, got {tuple(labels.shape)}")
+        labels = labels.expand(n)
         if not bool(((labels >= 0) & (labels < len(classes))).all()):
             raise UserError(f"labels run from 0 to {len(classes) - 1} here: {', '.join(classes)}")
         return labels

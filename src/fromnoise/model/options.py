@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import re
 import tomllib
 import types
 import typing
@@ -25,19 +26,30 @@ def write_toml(tree: Mapping[str, Any]) -> str:
     lr = 0.1
     betas = [0.9, 0.99]
     """
-    plain = [f"{key} = {_literal(value)}\n" for key, value in tree.items() if not isinstance(value, Mapping)]
+    plain = [_line(key, value) for key, value in tree.items() if not isinstance(value, Mapping)]
     sections = [
-        f"\n[{name}]\n" + "".join(f"{key} = {_literal(value)}\n" for key, value in section.items())
+        f"\n[{_key(name)}]\n" + "".join(_line(key, value) for key, value in section.items())
         for name, section in tree.items()
         if isinstance(section, Mapping)
     ]
     return "".join(plain + sections)
 
 
+def _line(key: str, value: Any) -> str:
+    return f"{_key(key)} = {_literal(value)}\n"
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
+
+
 def _literal(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_literal(v) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return repr(value)  # inf and nan as TOML writes them
+    # Of JSON's strings TOML refuses one character that JSON leaves as it is.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def parse_value(text: str) -> Any:
@@ -50,7 +62,8 @@ def parse_value(text: str) -> Any:
         tree = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
-    return tree["value"] if set(tree) == {"value"} and not isinstance(tree["value"], Mapping) else text
+    value = tree["value"]
+    return value if set(tree) == {"value"} and isinstance(value, (bool, int, float, str, list)) else text
 
 
 def call_named(table: Mapping[str, Callable[..., Any]], section: str, options: Mapping[str, Any], **given: Any) -> Any:
@@ -62,7 +75,9 @@ def call_named(table: Mapping[str, Callable[..., Any]], section: str, options: M
     >>> call_named({"f": lambda a=1: a}, "schedule", {"name": "f", "a": 2})
     2
     """
-    name = str(options.get("name"))
+    if "name" not in options:
+        raise UserError(f"[{section}] lacks name; known: {', '.join(sorted(table))}")
+    name = str(options["name"])
     if name not in table:
         raise unknown(section, name, table)
     entry = table[name]
@@ -72,8 +87,8 @@ def call_named(table: Mapping[str, Callable[..., Any]], section: str, options: M
         return entry(**given, **rest)
     except UserError:
         raise
-    except (ValueError, TypeError) as error:
-        raise UserError(f"[{section}] {name}: {error}") from None
+    except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:  # torch refuses with RuntimeError
+        raise UserError(f"[{section}] {name}: {' '.join(str(error).split())}") from error
 
 
 def check_options(
@@ -115,7 +130,7 @@ def conform(value: Any, hint: Any, key: str) -> Any:
     elif hint is bool or isinstance(value, bool):
         if hint is bool and isinstance(value, bool):
             return value
-    elif hint is int and isinstance(value, (int, float)) and value == int(value):
+    elif hint is int and (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         return int(value)
     elif hint is float and isinstance(value, (int, float)):
         return float(value)
@@ -139,6 +154,7 @@ def _spoken(hint: Any) -> str:
 
 def unknown(what: str, name: str, known: Collection[str]) -> UserError:
     """The error for a name that is not known, with the nearest one that is."""
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    last = {key.rpartition(".")[2]: key for key in sorted(known)}  # a shared "train." makes nothing near
+    near = [last[key] for key in difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.5)]
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
     return UserError(f"unknown {what} {name}; {hint}")

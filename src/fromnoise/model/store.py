@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -44,15 +45,25 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             _write_through(beside / name, content)
         _sync_folder(beside)
-        if path.exists():
-            _remove(old)
-            os.replace(path, old)
-        os.replace(beside, path)
+        _swap(beside, path, old)
         _sync_folder(path.parent)
     except OSError as error:
         _remove(beside)
         raise cannot_write(path, error) from None
     _remove(old)
+
+
+def _swap(new: Path, path: Path, old: Path) -> None:
+    """Put `new` at `path` and what was there at `old`, or leave all as it is."""
+    if path.exists():
+        _remove(old)
+        os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except OSError:
+        if old.exists():
+            os.replace(old, path)
+        raise
 
 
 def pack(tensors: Mapping[str, Tensor]) -> bytes:
@@ -62,7 +73,8 @@ def pack(tensors: Mapping[str, Tensor]) -> bytes:
     >>> len(pack({"a": torch.zeros(2)})) > 8
     True
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Clones: the file format refuses two names for one storage, which a network with tied weights has.
+    plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save(plain)
 
 
@@ -117,4 +129,5 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it tidies up after another error, which is the one to tell
+            path.unlink(missing_ok=True)

@@ -29,6 +29,15 @@ class Progress:
     scaler: dict[str, float] | None = None  # loss scaling under fp16
 
 
+def folder(run: Path, step: int) -> Path:
+    """Where the checkpoint after `step` steps lies.
+
+    >>> folder(Path("run"), 20).name
+    'step-00000020'
+    """
+    return run / "checkpoints" / f"step-{step:08d}"
+
+
 def save(
     run: Path,
     progress: Progress,
@@ -37,7 +46,7 @@ def save(
     optimizer: torch.optim.Optimizer,
 ) -> Path:
     """Write checkpoints/step-N: weights, averaged weights, optimiser state and progress. Raises UserError."""
-    path = run / "checkpoints" / f"step-{progress.step:08d}"
+    path = folder(run, progress.step)
     files = {
         "network.safetensors": pack(network.state_dict()),
         "optimizer.safetensors": pack(_optimizer_tensors(optimizer)),
@@ -55,10 +64,16 @@ def restore(path: Path, network: nn.Module, averaged: nn.Module | None, optimize
         network.load_state_dict(read_tensors(path / "network.safetensors"))
         if averaged is not None:
             averaged.load_state_dict(read_tensors(path / "ema.safetensors"))
-        _load_optimizer(optimizer, read_tensors(path / "optimizer.safetensors"))
-        return Progress(**read_json(path / "progress.json"))
-    except (UserError, RuntimeError, TypeError, KeyError, ValueError) as error:
-        before = [p.name for p in checkpoints(path.parent.parent) if p.name < path.name]
+        progress = Progress(**read_json(path / "progress.json"))
+        if progress.step != int(path.name[5:]):
+            raise ValueError(f"progress.json says step {progress.step}")
+        tensors = read_tensors(path / "optimizer.safetensors")
+        if progress.step > progress.skipped and not tensors:
+            raise ValueError("optimizer.safetensors is empty")
+        _load_optimizer(optimizer, tensors)
+        return progress
+    except (UserError, RuntimeError, TypeError, LookupError, ValueError) as error:
+        before = [p.name for p in checkpoints(path.parent.parent) if int(p.name[5:]) < int(path.name[5:])]
         then = f"go on from {before[-1]}" if before else "begin again"
         line = str(error).splitlines()[0]
         raise UserError(f"checkpoint {path} cannot be used ({line}); remove that folder to {then}") from None
@@ -101,8 +116,11 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for name, tensor in tensors.items():
         index, _, key = name.partition(".")
+        if key != "step" and tensor.shape != weights[int(index)].shape:
+            raise ValueError(f"optimizer.safetensors holds {name} for other weights")
         state.setdefault(int(index), {})[key] = tensor
     tree = optimizer.state_dict()
     optimizer.load_state_dict({"state": state, "param_groups": tree["param_groups"]})

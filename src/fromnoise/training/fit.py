@@ -17,6 +17,7 @@ from fromnoise.training import checkpoint
 from fromnoise.training.events import Event
 from fromnoise.training.interrupt import Deferred
 from fromnoise.training.loop import Loop
+from fromnoise.training.processes import first_alone, together
 from fromnoise.training.recipes import recipe
 from fromnoise.training.run import open_run
 
@@ -40,6 +41,7 @@ def fit(
     ['Started', 'Stepped', 'Finished']
     """
     config = recipe(config) if isinstance(config, str) else config
+    config = config if network is None else _named(config, network)
     check(config)
     run = None if out is None else Path(out)
     options = {key: value for key, value in config.data.items() if key != "name"}
@@ -47,13 +49,23 @@ def fit(
     config = dataclasses.replace(config, facts=facts_of(data))
     with contextlib.ExitStack() as stack:
         loop = Loop(config, data, run, network)
-        if run is not None and loop.accelerator.is_main_process:
-            stack.enter_context(checkpoint.alone(run))
-            open_run(run, config)
-        loop.accelerator.wait_for_everyone()
+        stack.enter_context(together(loop.accelerator))
+        if run is not None:
+            first_alone(loop.accelerator, lambda: _enter(run, config, stack))
         loop.resume()
         stop = stack.enter_context(Deferred())
         yield from loop.events(stop)
+
+
+def _named(config: Config, network: str | type[nn.Module]) -> Config:
+    """The configuration that says which network of the user's own it is for."""
+    name = network if isinstance(network, str) else f"{network.__module__}:{network.__qualname__}"
+    return config.override({"network.name": name})
+
+
+def _enter(run: Path, config: Config, stack: contextlib.ExitStack) -> None:
+    stack.enter_context(checkpoint.alone(run))
+    open_run(run, config)
 
 
 def facts_of(data: Dataset) -> Facts:

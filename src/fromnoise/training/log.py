@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from fromnoise.model.store import cannot_write, write_file
 
 
-def append(run: Path, **numbers: Any) -> None:
-    """Add one line. Raises UserError where it cannot be written."""
+def append(run: Path, **numbers: float) -> None:
+    """Add one line, null for what is not finite. Raises UserError where it cannot be written."""
     try:
+        # JSON has no word for numbers that are not finite.
+        row = {key: value if math.isfinite(value) else None for key, value in numbers.items()}
         with open(run / "log.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(numbers) + "\n")
+            file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise cannot_write(run / "log.jsonl", error) from None
 

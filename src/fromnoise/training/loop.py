@@ -23,14 +23,13 @@ from fromnoise.training.draws import Draws, batch_index, draw, mix
 from fromnoise.training.ema import Averaged
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
 from fromnoise.training.interrupt import Deferred
+from fromnoise.training.processes import first_alone, make_accelerator
 
 
 class Loop:
     """The state of a run: everything that one optimiser step reads and changes."""
 
     def __init__(self, config: Config, data: Dataset, run: Path | None, network: str | type[nn.Module] | None = None):
-        import accelerate
-
         train, facts = config.train, config.facts
         assert facts is not None
         self.config, self.data, self.run = config, data, run
@@ -39,10 +38,9 @@ class Loop:
             raise UserError("how long? Give --train.steps N or --train.epochs N")
         if config.process.conditional and not facts.classes:
             raise UserError("process.conditional needs labels, and these data have none")
-        precision = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}[train.precision]
-        self.accelerator = accelerate.Accelerator(
-            mixed_precision=precision, log_with=train.tracker or None, project_dir=run
-        )
+        if train.flip and facts.kind != "images":
+            raise UserError(f"train.flip mirrors images, and these data are {facts.kind}")
+        self.accelerator = make_accelerator(train.precision, train.tracker, run)
         parts = self.accelerator.num_processes * train.accumulate
         if train.batch % parts:
             raise UserError(f"train.batch ({train.batch}) must be a multiple of processes x accumulate ({parts})")
@@ -60,6 +58,7 @@ class Loop:
         self.network, self.optimizer = self.accelerator.prepare(self.bare, optimizer)
         self.averaged.network.to(self.accelerator.device)
         self.progress = checkpoint.Progress()
+        self.whole = True  # False while a step is half done: nothing is saved then
 
     def resume(self) -> None:
         """Take up the newest whole checkpoint, if there is one."""
@@ -69,14 +68,15 @@ class Loop:
             self.progress = checkpoint.restore(found[-1], self.bare, averaged, self.optimizer.optimizer)
             if self.progress.scaler and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(self.progress.scaler)
-        if self.run is not None and self.accelerator.is_main_process:
-            log.rewind(self.run, self.progress.step)
+        if self.run is not None:
+            run = self.run
+            first_alone(self.accelerator, lambda: log.rewind(run, self.progress.step))
         if self.config.train.tracker:
             self.accelerator.init_trackers("fromnoise")
 
     def events(self, stop: Deferred) -> Iterator[Event]:
         """Train from where the run is to its end."""
-        train, progress = self.config.train, self.progress
+        progress = self.progress
         parameters = count_parameters(self.bare)
         yield Started(self.config, progress.step, self.total, parameters, tuple(self.data.skipped))
         seconds, counted, saved = 0.0, 0, progress.step
@@ -84,7 +84,6 @@ class Loop:
             while progress.step < self.total and not self._asked(stop):
                 began = time.perf_counter()
                 norm = self.step()
-                progress.step += 1
                 seconds, counted = seconds + time.perf_counter() - began, counted + 1
                 events = self._after(norm, counted / seconds)
                 if any(isinstance(event, Stepped) for event in events):
@@ -92,16 +91,20 @@ class Loop:
                 if any(isinstance(event, Saved) for event in events):
                     saved = progress.step
                 yield from events
-        except GeneratorExit:
-            # The caller has left its loop, between two steps: nothing that was learned is lost.
-            if progress.step != saved:
-                self._save()
+            if progress.step != saved or not progress.step:
+                yield from self._save()
+        except BaseException:
+            # The caller has left its loop, or something failed: nothing that was learned is lost.
+            if self.whole and progress.step != saved:
+                self._write()
             raise
-        if progress.step != saved or not progress.step:
-            yield from self._save()
-        if train.tracker:
-            self.accelerator.end_training()
-        yield Finished(progress.step, self.model(), interrupted=progress.step < self.total)
+        finally:
+            for tracker in self.accelerator.trackers:
+                tracker.finish()
+        interrupted = progress.step < self.total
+        yield Finished(progress.step, self.model(), interrupted)
+        if interrupted:
+            raise KeyboardInterrupt  # now that all is saved, it is the caller's to handle
 
     def _after(self, norm: float, rate: float) -> list[Event]:
         """What follows a step; all of it is done before the caller hears of any."""
@@ -109,9 +112,11 @@ class Loop:
         events: list[Event] = []
         last = step == self.total
         if not math.isfinite(norm):
-            events.append(self._skip())
+            events.append(Skipped(step, self.progress.skipped))
         if step % train.log_every == 0 or last:
             events.append(self._log(norm, rate))
+        self.whole = True
+        self._check_patience()
         if train.sample_every and (step % train.sample_every == 0 or last):
             events.append(self._sample())
         if step % train.checkpoint_every == 0 or step in train.keep_steps:
@@ -139,17 +144,24 @@ class Loop:
             total += loss.detach()
         norm = self.accelerator.clip_grad_norm_(self.bare.parameters(), train.clip or math.inf)
         norm = float(norm) if norm is not None else math.nan
+        self._move(norm, float(self.accelerator.reduce(total, "mean")))
+        return norm
+
+    def _move(self, norm: float, loss: float) -> None:
+        """Follow the gradient, or leave the step out where it is not finite; no process waits in here."""
+        progress, self.whole = self.progress, False
         if math.isfinite(norm):
             self.optimizer.step()
-            if train.ema:
-                self.averaged.update(self.bare, step)
-            self.progress.loss_sum += float(self.accelerator.reduce(total, "mean"))
-            self.progress.loss_count += 1
-            self.progress.skipped_in_a_row = 0
-        elif self.accelerator.scaler is not None:
-            self.optimizer.step()  # lets the scaler see the overflow and halve its scale
+            if self.config.train.ema:
+                self.averaged.update(self.bare, progress.step)
+            progress.loss_sum, progress.loss_count = progress.loss_sum + loss, progress.loss_count + 1
+            progress.skipped_in_a_row = 0
+        else:
+            if self.accelerator.scaler is not None:
+                self.optimizer.step()  # lets the scaler see the overflow and halve its scale
+            progress.skipped, progress.skipped_in_a_row = progress.skipped + 1, progress.skipped_in_a_row + 1
         self.optimizer.zero_grad()
-        return norm
+        progress.step += 1
 
     def _part_loss(self, index: np.ndarray, rows: slice, draws: Draws, dropout_seed: int) -> Tensor:
         """The loss of a part, scaled so that the mean over processes of all sums is the batch's."""
@@ -196,19 +208,16 @@ class Loop:
         asked = torch.tensor(float(stop.asked), device=self.accelerator.device)
         return bool(self.accelerator.reduce(asked, "sum") > 0)
 
-    def _skip(self) -> Skipped:
-        progress, patience = self.progress, self.config.train.patience
-        progress.skipped, progress.skipped_in_a_row = progress.skipped + 1, progress.skipped_in_a_row + 1
-        if progress.skipped_in_a_row >= patience:
+    def _check_patience(self) -> None:
+        if self.progress.skipped_in_a_row >= self.config.train.patience:
             raise UserError(
-                f"the gradient was not finite for {patience} steps in a row, up to step {progress.step}: "
-                "try a lower --train.lr, --train.clip 1, or --train.precision fp32"
+                f"the gradient was not finite for {self.progress.skipped_in_a_row} steps in a row, up to step "
+                f"{self.progress.step}: try a lower --train.lr, --train.clip 1, or --train.precision fp32"
             )
-        return Skipped(progress.step, progress.skipped)
 
     def _log(self, norm: float, rate: float) -> Stepped:
         progress = self.progress
-        loss = progress.loss_sum / max(1, progress.loss_count)
+        loss = progress.loss_sum / progress.loss_count if progress.loss_count else math.nan
         progress.loss_sum, progress.loss_count = 0.0, 0
         event = Stepped(progress.step, loss, self.rate(progress.step - 1), norm, rate)
         if self.run is not None and self.accelerator.is_main_process:
@@ -225,17 +234,21 @@ class Loop:
         first = self.accelerator.process_index * share
         mine = None if labels is None else labels[first : first + share]
         drawn = model.sample(share, seed=train.seed, first=first, label=mine)
-        return Sampled(self.progress.step, self.accelerator.gather(drawn)[: train.samples], labels)
+        gathered = self.accelerator.gather(drawn)[: train.samples]
+        return Sampled(self.progress.step, gathered, None if labels is None else labels[: train.samples])
 
     def _save(self) -> list[Event]:
         if self.run is None:
             return []
-        scaler, saved = self.accelerator.scaler, []
+        first_alone(self.accelerator, self._write)
+        return [Saved(self.progress.step, checkpoint.folder(self.run, self.progress.step))]
+
+    def _write(self) -> None:
+        """Write a checkpoint; of several processes the first does."""
+        if self.run is None or not self.accelerator.is_main_process:
+            return
+        scaler, train = self.accelerator.scaler, self.config.train
         self.progress.scaler = scaler.state_dict() if scaler is not None else None
-        if self.accelerator.is_main_process:
-            averaged = self.averaged.network if self.config.train.ema else None
-            path = checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
-            checkpoint.prune(self.run, self.config.train.keep, self.config.train.keep_steps)
-            saved.append(Saved(self.progress.step, path))
-        self.accelerator.wait_for_everyone()
-        return list(saved)
+        averaged = self.averaged.network if train.ema else None
+        checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
+        checkpoint.prune(self.run, train.keep, train.keep_steps)

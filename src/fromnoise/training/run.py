@@ -19,6 +19,9 @@ _FREE = {
 }
 
 
+_OURS = (".lock", ".config.toml.partial")  # what a run that was killed at its very start leaves
+
+
 def open_run(run: Path, config: Config) -> None:
     """Begin a run in a folder, or go on with the one that is there if it is the same.
 
@@ -28,7 +31,7 @@ def open_run(run: Path, config: Config) -> None:
     path = run / "config.toml"
     if path.is_file():
         _same(run, read_config(path), config)
-    elif run.is_dir() and any(p.name != ".lock" for p in run.iterdir()):
+    elif run.is_dir() and any(p.name not in _OURS for p in run.iterdir()):
         raise UserError(f"{run} is not empty and holds no run; choose another --out")
     write_file(path, write_toml(config.to_dict()).encode())
 

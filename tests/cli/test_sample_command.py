@@ -1,0 +1,237 @@
+"""fromnoise sample: every suffix holds the numbers of Model.sample."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import call, done, write_table
+from PIL import Image, ImageSequence
+
+from fromnoise.figures import grid, to_uint8
+from fromnoise.model import load
+
+
+def drawn(run: str, n: int, **how) -> np.ndarray:
+    return load(run).sample(n, **how).numpy()
+
+
+def test_npz_npy_and_csv_of_a_table(runs):
+    x = drawn("table", 7, seed=3)
+    for suffix in ("npz", "npy", "csv"):
+        said = done(f"sample table -n 7 --seed 3 --quiet --out out.{suffix}")
+        assert said.err.startswith("7 samples with 8 network calls each in ")
+        assert said.err.endswith(f": out.{suffix}\n")
+    archive = np.load("out.npz", allow_pickle=False)
+    assert archive.files == ["samples"]
+    assert archive["samples"].dtype == np.float32
+    assert np.array_equal(archive["samples"], x)
+    assert np.array_equal(np.load("out.npy", allow_pickle=False), x)
+    header, *rows = csv.reader(Path("out.csv").read_text().splitlines())
+    assert header == ["kelvin", "metre"]
+    assert np.array_equal(np.array(rows, np.float64).astype(np.float32), x)
+
+
+def test_tables_are_in_their_own_units(runs):
+    """Of the order of the data, 300 and 1e-3; untrained or not, the network's estimates are within a few scales."""
+    x = drawn("table", 50)
+    facts = load("table").facts
+    assert np.all(np.abs(x - facts.centre) < 20 * np.array(facts.scale))
+    assert abs(np.median(x[:, 0]) - 300) < 100
+    assert abs(np.median(x[:, 1]) - 1e-3) < 1e-3
+
+
+def test_images_are_clipped_and_labelled(runs):
+    done("sample pets -n 5 --quiet --out out.npz")
+    archive = np.load("out.npz")
+    assert (archive["samples"].shape, archive["samples"].dtype) == ((5, 3, 8, 8), np.float32)
+    assert np.abs(archive["samples"]).max() <= 1
+    assert np.array_equal(archive["samples"], drawn("pets", 5))
+    assert archive["labels"].tolist() == [0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("words", "how", "labels"), [
+    ("--label dog", {"label": 1}, [1, 1, 1]),
+    ("--label 0", {"label": 0}, [0, 0, 0]),
+    ("--label cat --weight 2", {"label": 0, "weight": 2.0}, [0, 0, 0]),
+    ("--weight 0", {"weight": 0.0}, [0, 1, 0]),
+    ("--weight -0.5", {"weight": -0.5}, [0, 1, 0]),
+    ("--solver ddim --steps 4", {"solver": "ddim", "steps": 4}, [0, 1, 0]),
+    ("--seed 9223372036854775807", {"seed": 2**63 - 1}, [0, 1, 0]),
+])  # fmt: skip
+def test_what_is_asked_for_is_done(words, how, labels, runs):
+    done(f"sample pets -n 3 --quiet --out out.npz {words}")
+    archive = np.load("out.npz")
+    assert np.array_equal(archive["samples"], drawn("pets", 3, **how))
+    assert archive["labels"].tolist() == labels
+
+
+def test_labels_and_guidance_matter(runs):
+    """The ways above are different samples: the settings are not dropped on their way."""
+    ways = ["--label dog", "--label cat", "--label cat --weight 3", "--solver ddim", "--steps 4", "--seed 1"]
+    for i, words in enumerate(ways):
+        done(f"sample pets -n 2 --quiet --out {i}.npz {words}")
+    made = [np.load(f"{i}.npz")["samples"].tobytes() for i in range(len(ways))]
+    assert len({*made}) == len(ways)
+
+
+def test_a_class_called_by_a_number_is_meant_by_name(place, trained):
+    import shutil
+
+    shutil.copytree(trained / "pets", "pets")
+    config = Path("pets/config.toml")
+    config.write_text(config.read_text().replace('["cat", "dog"]', '["1", "0"]'))
+    done("sample pets -n 1 --quiet --label 1 --out a.npz")
+    assert np.load("a.npz")["labels"].tolist() == [0]
+
+
+def test_a_csv_names_the_classes(place):
+    from commands import POINTS
+
+    Path("data.csv").write_text('"a, b",名,label\n' + "".join(f"{i},{i * i},{'xy'[i % 2]}\n" for i in range(9)))
+    done(f"train data.csv --out run --process.conditional true {POINTS}")
+    done("sample run -n 3 --quiet --out out.csv")
+    header, *rows = csv.reader(Path("out.csv").read_text("utf-8").splitlines())
+    assert header == ["a, b", "名", "label"]
+    assert [row[2] for row in rows] == ["x", "y", "x"]
+    assert np.array_equal(np.array([row[:2] for row in rows], np.float32), drawn("run", 3))
+    assert "3 points of 2 numbers" in done(f"train out.csv --out again --process.conditional true {POINTS}").err
+
+
+def test_points_without_names_get_some(place):
+    from commands import POINTS
+
+    done(f"train moons --out run --data.n 20 {POINTS}")
+    done("sample run -n 2 --quiet --out out.csv")
+    assert Path("out.csv").read_text().splitlines()[0] == "x0,x1"
+
+
+def test_a_picture_of_images_is_their_grid(runs):
+    done("sample pets -n 6 --quiet --out out.png")
+    with Image.open("out.png") as picture:
+        assert np.array_equal(np.asarray(picture.convert("RGB")), np.asarray(grid(drawn("pets", 6))))
+
+
+def test_a_picture_of_points(runs):
+    done("sample table -n 20 --quiet --out OUT.PNG")
+    with Image.open("OUT.PNG") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 100
+
+
+def test_a_folder_of_pictures(runs):
+    Path("empty").mkdir()
+    for folder in ("new/deep", "empty"):
+        done(f"sample pets -n 3 --quiet --out {folder}")
+        assert sorted(path.name for path in Path(folder).iterdir()) == ["00000.png", "00001.png", "00002.png"]
+        pixels = to_uint8(drawn("pets", 3)).transpose(0, 2, 3, 1)
+        for i in range(3):
+            with Image.open(f"{folder}/0000{i}.png") as picture:
+                assert np.array_equal(np.asarray(picture), pixels[i])
+
+
+@pytest.mark.parametrize("run", ["pets", "table"])
+@pytest.mark.parametrize("suffix", ["webp", "gif"])
+def test_a_film_has_a_frame_a_level(run, suffix, runs):
+    done(f"sample {run} -n 4 --quiet --out film.{suffix}")
+    with Image.open(f"film.{suffix}") as film:
+        assert film.format == suffix.upper()
+        assert film.n_frames == 9
+    if (run, suffix) == ("pets", "webp"):  # lossless: the last frame is the grid of the samples, enlarged
+        with Image.open("film.webp") as film:
+            last = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)][-1]
+        small = np.asarray(grid(drawn("pets", 4), scale=1, gap=0))
+        scale = (last.shape[0] - 6) // small.shape[0]
+        assert np.array_equal(last, np.asarray(grid(drawn("pets", 4), scale=scale)))
+
+
+def test_a_film_in_mp4(runs):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    done("sample pets -n 4 --quiet --out film.mp4")
+    frames, seconds = ffmpeg.count_frames_and_secs("film.mp4")
+    assert frames >= 9
+    assert seconds > 1
+
+
+def test_a_film_without_the_extra(runs, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    said = call("sample pets -n 4 --quiet --out film.mp4")
+    assert said.code == 2
+    assert said.err == (
+        "fromnoise: MP4 needs the video extra: pip install 'fromnoise[video]', or name a .webp or .gif\n"
+    )
+    assert not Path("film.mp4").exists()
+
+
+def test_numbers_as_json(runs):
+    for out, calls in (("a.npz", 4), ("a.webp", 4)):
+        done(f"sample table -n 3 --seed 5 --steps 4 --quiet --out {out} --json a.json")
+        numbers = json.loads(Path("a.json").read_text())
+        assert {key: numbers[key] for key in ("out", "n", "calls", "seed")} == {
+            "out": out, "n": 3, "calls": calls, "seed": 5,
+        }  # fmt: skip
+        assert numbers["seconds"] > 0
+
+
+def test_a_model_by_checkpoint_and_saved(runs):
+    load("table").save("saved")
+    done("sample table/checkpoints/step-00000002 -n 3 --quiet --out a.npy")
+    done("sample saved -n 3 --quiet --out b.npy")
+    done("sample table -n 3 --quiet --out c.npy")
+    assert np.array_equal(np.load("a.npy"), np.load("b.npy"))
+    assert np.array_equal(np.load("a.npy"), np.load("c.npy"))
+
+
+def test_a_model_of_the_hub(runs, monkeypatch):
+    """By owner/name; no more than two files are asked for."""
+    import huggingface_hub
+
+    load("table").save("saved")
+    asked = {}
+
+    def give(name, allow_patterns):
+        asked[name] = allow_patterns
+        return str(Path("saved").resolve())
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", give)
+    done("sample owner/roll -n 3 --quiet --out a.npy")
+    assert asked == {"owner/roll": ["config.toml", "model.safetensors"]}
+    assert np.array_equal(np.load("a.npy"), drawn("table", 3))
+
+
+def test_one_sample_does_not_depend_on_the_others(runs):
+    done("sample table -n 1 --seed 2 --quiet --out a.npy")
+    done("sample table -n 9 --seed 2 --quiet --out b.npy")
+    assert torch.allclose(torch.tensor(np.load("a.npy")), torch.tensor(np.load("b.npy"))[:1], rtol=1e-5)
+
+
+def test_a_file_that_is_there_is_replaced_whole(runs):
+    """A file that the line names is the user's to overwrite; the folder has nothing else after it."""
+    Path("deep").mkdir()
+    Path("deep/a.csv").write_text("old")
+    done("sample table -n 2 --quiet --out deep/a.csv")
+    assert Path("deep/a.csv").read_text().startswith("kelvin,metre\n")
+    assert [path.name for path in Path("deep").iterdir()] == ["a.csv"]
+
+
+def test_a_bar_is_shown_unless_quiet(runs, monkeypatch):
+    from fromnoise.cli import sample
+
+    seen = []
+
+    def bar(title, quiet):
+        import contextlib
+
+        seen.append((title, quiet))
+        return contextlib.nullcontext(lambda *update: seen.append(update))
+
+    monkeypatch.setattr(sample, "bar", bar)
+    write_table(Path("table.csv"))
+    done("sample table -n 2 --steps 4 --out a.npy")
+    done("sample table -n 2 --steps 4 --out a.gif --quiet")
+    steps = [(i, 4, "") for i in range(1, 5)]
+    assert seen == [("sampling", False), *steps, ("sampling", True), (0, 4, ""), *steps]
