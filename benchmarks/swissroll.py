@@ -23,6 +23,11 @@ from fromnoise.evaluation import beside_floor
 N = 10_000
 
 
+def fresh(seed: int) -> torch.Tensor:
+    """N points of the noise-free roll."""
+    return torch.tensor(load_data("swissroll", n=N, seed=seed).rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", nargs="?", default="swissroll")
@@ -31,14 +36,13 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        for event in fn.fit(args.recipe, Path(folder) / "run"):
-            pass
+        *_, finished = fn.fit(args.recipe, Path(folder) / "run")
         seconds = time.perf_counter() - began
-    model = event.model
+    model = finished.model
     began = time.perf_counter()
     samples = [model.sample(N, seed=seed) for seed in range(10)]
     sampling = (time.perf_counter() - began) / 10
-    measured = beside_floor(lambda i: samples[i], lambda seed: torch.tensor(load_data("swissroll", n=N, seed=seed).rows))
+    measured = beside_floor(lambda i: samples[i], fresh)
     distance = sum(float(distance_to_swissroll(x.numpy()).mean()) for x in samples) / len(samples)
     found = {
         "recipe": args.recipe,
@@ -56,6 +60,7 @@ def main() -> None:
     for name, value in found.items():
         print(f"{name:28} {value:.4g}" if isinstance(value, float) else f"{name:28} {value}")
     if args.json:
+        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
         Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
     if args.save:
         model.save(args.save)

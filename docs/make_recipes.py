@@ -18,8 +18,8 @@ INTRODUCTION = """# Recipes and settings
 
 This page is written by `docs/make_recipes.py`.
 
-A recipe is a TOML file that says everything about a run. `fromnoise recipes` lists them, `fromnoise recipes NAME` prints
-one in full, and any setting can be changed on the line, as in
+A recipe is a TOML file that says everything about a run. `fromnoise recipes` lists them,
+`fromnoise recipes NAME` prints one in full, and any setting can be changed on the line, as in
 `fromnoise train mnist --out runs/digits --train.lr 5e-4 --network.width 96`. A file of your own works like a recipe:
 `fromnoise train mine.toml --out runs/mine`. Data without a recipe (a folder, a table, a hub name) take the settings of
 `mnist` if they are images and of `swissroll` if they are points.
@@ -31,7 +31,8 @@ one in full, and any setting can be changed on the line, as in
 def recipes() -> str:
     parts = []
     for name, config in fn.recipes().items():
-        header = [line[2:] for line in (RECIPES / f"{name}.toml").read_text("utf-8").splitlines() if line[:2] == "# "]
+        lines = (RECIPES / f"{name}.toml").read_text("utf-8").splitlines()
+        header = [line[2:] for line in lines if line.startswith("# ")]
         parts.append(f"**`{name}`**: {config.about}.\n" + " ".join(header) + "\n")
     return "\n".join(parts)
 
@@ -60,10 +61,8 @@ def named(section: str, table: dict, hidden: tuple[str, ...] = ()) -> str:
 
 
 def text() -> str:
-    choices = (
-        f"\nPredictions: {', '.join(f'`{p}`' for p in PREDICTIONS)}. Variances: {', '.join(f'`{v}`' for v in VARIANCES)}. "
-        f"Losses: {', '.join(f'`{w}`' for w in (*WEIGHTS, 'variational', 'hybrid'))}.\n"
-    )
+    known = {"Predictions": PREDICTIONS, "Variances": VARIANCES, "Losses": (*WEIGHTS, "variational", "hybrid")}
+    choices = "\n" + " ".join(f"{k}: {', '.join(f'`{name}`' for name in v)}." for k, v in known.items()) + "\n"
     return "".join(
         [
             INTRODUCTION, "\n", recipes(), "\n## Settings\n", named("data", SOURCES),

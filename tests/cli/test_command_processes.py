@@ -12,7 +12,8 @@ import pytest
 from commands import IMAGES, POINTS, write_table
 
 FROMNOISE = [sys.executable, "-m", "fromnoise"]
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
+"""Buffered, as usual: what cannot be written would be heard of at the interpreter's end only."""
 
 
 def run(line: str, **how) -> subprocess.CompletedProcess[str]:
@@ -45,7 +46,8 @@ def test_no_words_at_all(place):
 
 def test_a_reader_that_leaves(place):
     """As in `fromnoise recipes | true`: no complaint, and the code that a shell gives for it."""
-    process = subprocess.Popen([*FROMNOISE, "recipes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    environment = {**os.environ, **ENVIRONMENT}
+    process = subprocess.Popen([*FROMNOISE, "recipes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     process.stdout.close()
     said = process.stderr.read()
     process.stderr.close()
@@ -78,7 +80,9 @@ def test_streams_that_are_closed(close, place):
 def test_ctrl_c_saves_and_the_same_line_goes_on(place):
     write_table(Path("table.csv"))
     line = f"train table.csv --out run {POINTS} --train.steps 100000 --train.checkpoint_every 100000 --json run.json"
-    process = subprocess.Popen([*FROMNOISE, *line.split()], stderr=subprocess.PIPE, text=True, env={**os.environ})
+    process = subprocess.Popen(
+        [*FROMNOISE, *line.split()], stderr=subprocess.PIPE, text=True, env={**os.environ, **ENVIRONMENT}
+    )
     log = Path("run/log.jsonl")
     deadline = time.monotonic() + 60
     while not (log.is_file() and log.stat().st_size > 500):

@@ -197,7 +197,7 @@ def test_numbers_go_into_a_pipe():
     """What is no file is written to, not replaced: /dev/stdout would be gone."""
     os.mkfifo("pipe")
     heard = []
-    reader = threading.Thread(target=lambda: heard.append(Path("pipe").read_text()))
+    reader = threading.Thread(target=lambda: heard.append(Path("pipe").read_text()), daemon=True)
     reader.start()
     done("recipes --json pipe")
     reader.join(10)

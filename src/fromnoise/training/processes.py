@@ -38,24 +38,24 @@ def make_accelerator(precision: str, tracker: str, run: Path | None) -> Accelera
 
 
 def first_alone(accelerator: Accelerator, action: Callable[[], object]) -> None:
-    """Run `action` in the first process only; the others wait, and raise the UserError that it raises.
+    """Run `action` in the first process only; the others wait, and raise a UserError where it does.
 
     >>> from accelerate import Accelerator
     >>> first_alone(Accelerator(), lambda: print("written once"))
     written once
     """
-    line = None
+    import torch
+
+    failed: UserError | None = None
     if accelerator.is_main_process:
         try:
             action()
         except UserError as error:
-            line = str(error)
-    if accelerator.num_processes > 1:
-        from accelerate.utils import broadcast_object_list
-
-        (line,) = broadcast_object_list([line])
-    if line is not None:
-        raise UserError(line)
+            failed = error
+    flag = torch.tensor(float(failed is not None), device=accelerator.device)
+    if not bool(accelerator.reduce(flag, "sum") > 0):
+        return
+    raise failed or UserError("the first process could not go on; its line says why")
 
 
 @contextlib.contextmanager
