@@ -235,3 +235,18 @@ def test_a_bar_is_shown_unless_quiet(runs, monkeypatch):
     done("sample table -n 2 --steps 4 --out a.gif --quiet")
     steps = [(i, 4, "") for i in range(1, 5)]
     assert seen == [("sampling", False), *steps, ("sampling", True), (0, 4, ""), *steps]
+
+
+def test_a_film_is_in_the_units_of_the_data(runs, monkeypatch):
+    """What the film is given: all states, the network's own, and what turns the last one into the samples."""
+    from fromnoise import figures
+
+    given = {}
+
+    def film(states, path, **how):
+        given.update(how, states=list(states), path=path)
+
+    monkeypatch.setattr(figures, "film", film)
+    done("sample table -n 3 --seed 4 --quiet --out a.gif")
+    assert (given["kind"], given["total"], len(given["states"]), given["path"]) == ("points", 9, 9, Path("a.gif"))
+    assert np.array_equal(given["to_own"](given["states"][-1]).numpy(), drawn("table", 3, seed=4))
