@@ -1,6 +1,7 @@
 """Places that cannot be written, or must not be: one line, before the work where possible; nothing is lost."""
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -92,19 +93,38 @@ def test_training_on_with_other_settings(table):
     refused(f"train table.csv --out run {POINTS}", "run was trained with facts.* = ")
 
 
+class Capabilities(ctypes.Structure):
+    """What the kernel's capget and capset exchange, one of two halves."""
+
+    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
+
+
 @contextlib.contextmanager
-def forbidden(folder: Path):
-    """Nobody may write in the folder: not even root, who becomes nobody for a while."""
-    folder.chmod(0o555)
-    root = os.geteuid() == 0
+def without_override():
+    """Root's right to pass over permission bits is laid down for a while; its other rights stay."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, before, during = (ctypes.c_uint32 * 2)(0x20080522, 0), (Capabilities * 2)(), (Capabilities * 2)()
+    assert libc.capget(header, before) == libc.capget(header, during) == 0
+    during[0].effective &= ~0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+    assert libc.capset(header, during) == 0
     try:
-        if root:
-            os.seteuid(65534)
         yield
     finally:
-        if root:
-            os.seteuid(0)
-        folder.chmod(0o755)
+        assert libc.capset(header, before) == 0
+
+
+@contextlib.contextmanager
+def forbidden(folder: Path):
+    """Nobody may write in the folder, not even root."""
+    places = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for place in places:
+        place.chmod(0o555)
+    try:
+        with without_override() if os.geteuid() == 0 else contextlib.nullcontext():
+            yield
+    finally:
+        for place in places:
+            place.chmod(0o755)
 
 
 def test_a_folder_that_cannot_be_written(runs, monkeypatch):

@@ -167,16 +167,18 @@ def test_a_network_that_a_file_names_is_never_imported(saved, tmp_path, monkeypa
 
 
 def test_it_is_imported_when_the_user_says_so(saved, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text("from fromnoise.networks import MLP\nclass Net(MLP): pass\nopen('sprung', 'w')\n")
+    (tmp_path / "mine_to_load.py").write_text(
+        "from fromnoise.networks import MLP\nclass Net(MLP): pass\nopen('sprung', 'w')\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     path = saved / "config.toml"
-    path.write_text(path.read_text().replace('name = "mlp"', 'name = "mine:Net"'))
-    model = load(saved, network="mine:Net")
+    path.write_text(path.read_text().replace('name = "mlp"', 'name = "mine_to_load:Net"'))
+    model = load(saved, network="mine_to_load:Net")
     assert (tmp_path / "sprung").exists()
     assert type(model.network).__name__ == "Net"
     assert identical(weights(load(saved, network=type(model.network))), weights(model))
-    for name, line in (("os:system", "not a network"), ("mine:Nett", "no class"), ("mime:Net", "no module")):
+    for name, line in (("os:system", "not a network"), ("mine_to_load:Nett", "no class"), ("mime:Net", "no module")):
         with pytest.raises(UserError, match=line):
             load(saved, network=name)
 

@@ -135,7 +135,7 @@ def test_more_steps_extend_a_run_to_the_same_end(tmp_path):
         ({"network__width": 9}, "network.width = 8, not 9"),
         ({"schedule__T": 21}, "schedule.T = 20, not 21"),
         ({"process__loss": "clean"}, "process.loss = simple, not clean"),
-        ({"data__n": 60}, r"data.n = 50, not 60 (and 1 more)"),
+        ({"data__n": 60}, r"data.n = 50, not 60 (and 2 more)"),
         ({"network__depth": 2, "train__ema": 0.5}, "network.depth = 1, not 2 (and 1 more)"),
     ],
 )

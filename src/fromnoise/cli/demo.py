@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import statistics
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fromnoise.cli.outputs import note, write_numbers
+from fromnoise.cli.outputs import check_numbers, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -40,6 +42,7 @@ def run(args: argparse.Namespace) -> None:
 
     if not 0 < args.minutes < 10_000:
         raise UserError(f"--minutes must be above 0, got {args.minutes:g}")
+    check_numbers(args.json)
     out, began = Path(args.out), time.perf_counter()
     seconds = {"swissroll": 60 * args.minutes * ROLL_SHARE, "mnist": 60 * args.minutes * (1 - ROLL_SHARE)}
     models, trained = {}, {}
@@ -64,25 +67,25 @@ def _fitted(config: Config, folder: Path, seconds: float) -> Config:
 
     if (folder / "config.toml").is_file():
         return config.override({"train.steps": read_config(folder / "config.toml").train.steps})
-    began, fastest = time.perf_counter(), 0.0
+    began, rates = time.perf_counter(), []
     for event in fit(config.override({"train.steps": 1000, "train.log_every": 1, "train.sample_every": 0})):
         if isinstance(event, Stepped):
-            fastest = max(fastest, event.rate)
+            rates.append(event.rate)
             if time.perf_counter() - began > 0.06 * seconds and event.step >= 5:
                 break
-    steps = int(0.85 * fastest * (seconds - (time.perf_counter() - began)))
+    steps = int(0.9 * statistics.median(rates) * (seconds - (time.perf_counter() - began)))
     return config.override({"train.steps": max(10, min(steps, config.train.steps or steps))})
 
 
 def _train(config: Config, folder: Path, name: str, quiet: bool) -> tuple[Model, float]:
     from fromnoise.model import load
-    from fromnoise.training import Finished, Stepped, fit
+    from fromnoise.training import Finished, Stepped, fit, log
 
-    began = time.perf_counter()
     with bar(f"training {name}", quiet) as update:
         for event in fit(config.override({"train.sample_every": 0}), folder):
             if isinstance(event, Stepped):
                 update(event.step, config.train.steps, f"loss {event.loss:.4g}  {event.rate:.3g} steps/s")
             if isinstance(event, Finished) and event.interrupted:
                 raise KeyboardInterrupt
-    return load(folder), time.perf_counter() - began
+    rows = [{"step": 0}, *log.read(folder)]
+    return load(folder), sum((b["step"] - a["step"]) / b["rate"] for a, b in itertools.pairwise(rows))

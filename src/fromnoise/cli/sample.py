@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> None:
             _film(model, args.n, how, path, update)
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
-            _write(path, samples, model.labels(args.n, how["label"]), model.facts)
+            labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
+            _write(path, samples, labels, model.facts)
     seconds = time.perf_counter() - began
     calls = model.calls(args.steps)
     write_numbers(args.json, {"out": str(path), "n": args.n, "calls": calls, "seconds": seconds, "seed": args.seed})
@@ -104,7 +105,8 @@ def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
     from fromnoise.figures import draw_samples, save, save_each
 
     if path.suffix:
-        save(draw_samples(samples, facts.kind, columns=facts.columns), path)
+        labelled = {} if labels is None else {"labels": labels.cpu(), "classes": facts.classes}
+        save(draw_samples(samples, facts.kind, columns=facts.columns, **labelled), path)
     else:
         save_each(samples, path)
 
@@ -119,7 +121,7 @@ def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> N
             update(step, total, "")
             yield state
 
-    film(watched(), path, kind=model.facts.kind, to_own=model.to_own, total=total + 1)
+    film(watched(), path, kind=model.facts.kind, to_own=model.to_own, total=total + 1, columns=model.facts.columns)
 
 
 def _label(text: str | None, model: Model) -> int | None:

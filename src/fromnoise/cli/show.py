@@ -45,7 +45,9 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.model.options import parse_value
     from fromnoise.training import recipe
 
-    config = recipe(args.what).override({key: parse_value(value) for key, value in args.changes.items()})
+    changes = {key: parse_value(value) for key, value in args.changes.items()}
+    options = {key[5:]: value for key, value in changes.items() if key.startswith("data.") and key != "data.name"}
+    config = recipe(args.what, **options).override(changes)
     schedule = make_schedule(config)
     if args.view == "schedule":
         name = str(config.schedule.get("name", "linear"))
@@ -69,7 +71,9 @@ def _forward(rows, schedule, path: Path, args: argparse.Namespace) -> None:
     index = np.random.default_rng(args.seed).choice(len(rows), n, replace=False)
     x_0 = rows.batch(index)
     if path.suffix.lower() in FILMS:
-        figures.forward_film(x_0, schedule, path, kind=rows.kind, seed=args.seed)
+        figures.forward_film(
+            x_0, schedule, path, kind=rows.kind, seed=args.seed, to_own=rows.units.to_own, columns=rows.columns
+        )
     else:
         times = [schedule.T * share for share in (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)]
-        figures.save(figures.forward_figure(x_0, schedule, times, rows.kind, args.seed), path)
+        figures.save(figures.forward_figure(x_0, schedule, times, rows.kind, args.seed, rows.units.to_own), path)

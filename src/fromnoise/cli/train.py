@@ -70,8 +70,11 @@ def _config(args: argparse.Namespace) -> Config:
     from fromnoise.model.options import parse_value
     from fromnoise.training import recipe
 
-    config = recipe(args.what)
     changes: dict[str, Any] = {key: parse_value(value) for key, value in args.changes.items()}
+    config = recipe(
+        args.what,
+        **{key[5:]: value for key, value in changes.items() if key.startswith("data.") and key != "data.name"},
+    )
     if args.network:
         changes = {"network.name": args.network, **changes}
     config = config.override(changes)

@@ -99,4 +99,16 @@ def _build(table: Any, image: str, label: str, how: Shaping, workers: int, out: 
 def _open(cell: dict[str, Any] | None) -> Path | IO[bytes]:
     if not cell or (cell.get("bytes") is None and not cell.get("path")):
         raise ValueError("no image in this row")
-    return Path(cell["path"]) if cell.get("bytes") is None else BytesIO(cell["bytes"])
+    return BytesIO(cell["bytes"]) if cell.get("bytes") is not None else _downloaded(cell["path"])
+
+
+def _downloaded(path: str) -> Path:
+    """A path that a data set names, if it leads to a file that was downloaded: no other file is its to show."""
+    from datasets import config as datasets_config
+    from huggingface_hub import constants
+
+    roots = [Path(str(root)).resolve() for root in (datasets_config.HF_DATASETS_CACHE, constants.HF_HUB_CACHE)]
+    found = Path(path).resolve()
+    if not found.is_file() or not any(found.is_relative_to(root) for root in roots):
+        raise ValueError("the image is not among the downloaded files")
+    return found

@@ -63,6 +63,8 @@ def _loader(source: object) -> Callable[..., Dataset]:
         raise UserError(f"{source!r} is no data source; give {_known()}, a path, or owner/name of the hub")
     if source in SOURCES:
         return SOURCES[source]
+    if source.encode("utf-8", "replace").decode() != source:
+        raise UserError(f"{source!r} is not UTF-8: rename it, so that a configuration can say its name")
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
     from fromnoise.data import decode, tables

@@ -19,12 +19,13 @@ from fromnoise.process import (
     Denoiser,
     Level,
     Schedule,
-    clipped,
     denoising_loss,
     from_network,
     hybrid_loss,
+    is_discrete,
     variational,
 )
+from fromnoise.sampling import SOLVERS
 
 Loss = Callable[[Denoiser, Tensor, Level, Tensor], Tensor]
 """(denoiser, x_0, level, eps) -> the loss of each sample, summed over its elements, (B,)."""
@@ -70,7 +71,7 @@ def check(config: Config) -> None:
         raise unknown("variance", process.variance, VARIANCES)
     if process.loss not in (*WEIGHTS, "variational", "hybrid"):
         raise unknown("loss", process.loss, (*WEIGHTS, "variational", "hybrid"))
-    whole = hasattr(schedule, "beta")
+    whole = is_discrete(schedule)
     if not whole and (process.prediction == "mean" or process.loss in ("variational", "hybrid")):
         raise UserError(f"schedule {config.schedule['name']} has no whole steps, which mean and the bound need")
     if (process.loss == "hybrid") != (process.variance == "learned"):
@@ -79,12 +80,16 @@ def check(config: Config) -> None:
         raise UserError("the flow schedule has no signal at t = 1: use --process.prediction flow, v or x_0")
     if config.schedule["name"] == "flow" and process.loss in ("simple", "min-snr"):
         raise UserError("the flow schedule has no signal at t = 1: use --process.loss clean or velocity")
+    if config.sample.solver not in SOLVERS:
+        raise unknown("solver", config.sample.solver, SOLVERS)
     if config.sample.weight != 1 and not process.conditional:
         raise UserError("sample.weight guides towards a class: it needs --process.conditional true")
+    if config.sample.weight != 1 and config.train.label_dropout == 0:
+        raise UserError("sample.weight guides away from no class: it needs --train.label_dropout above 0")
     name = config.network.get("name")  # without one the data's shape chooses, later
     if name in NETWORKS:
         options = {key: value for key, value in config.network.items() if key != "name"}
-        check_options(NETWORKS[name], "network", options, hidden=("shape", "classes", "outputs"))
+        check_options(NETWORKS[name], "network", options, hidden=("shape", "classes", "outputs", "extra_channels"))
     elif name is not None and ":" not in str(name):
         raise unknown("network", str(name), NETWORKS)
 
@@ -99,18 +104,15 @@ def make_loss(process: Process, schedule: Schedule) -> Loss:
     return partial(denoising_loss, weight=WEIGHTS[process.loss])
 
 
-def make_denoiser(
-    network: nn.Module, process: Process, schedule: Schedule, label: Tensor | None = None, clip: bool = False
-) -> Denoiser:
-    """The denoiser of a network, its labels fixed, its estimates kept within [-1, 1] if `clip`."""
-    denoise = from_network(
+def make_denoiser(network: nn.Module, process: Process, schedule: Schedule, label: Tensor | None = None) -> Denoiser:
+    """The denoiser of a network, its labels fixed."""
+    return from_network(
         lambda x, time: network(x, time, label),
         PREDICTIONS[process.prediction](schedule),
         schedule.T,
         VARIANCES[process.variance],
         learned=process.variance == "learned",
     )
-    return clipped(denoise) if clip else denoise
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -42,7 +42,7 @@ class Train:
     warmup: int = 0  # steps over which the rate rises from 0
     decay: str = "none"  # how the rate falls to 0 by the last step: none, linear, cosine
     clip: float = 0.0  # largest norm of the gradient, 0 for no limit
-    ema: float = 0.999  # horizon of the averaged weights that are sampled, 0 for none
+    ema: float = 0.999  # decay of the averaged weights, which are sampled; 0 for none
     reduction: str = "mean"  # over the elements of a batch; sum is H's
     label_dropout: float = 0.1  # share of samples whose class is hidden, for guidance
     flip: bool = False  # mirror half of the images, left to right
@@ -104,6 +104,7 @@ class Facts:
     centre: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
     columns: tuple[str, ...] = ()
+    digest: str = ""  # of the samples: a run goes on with the data that it began with
 
     def __post_init__(self) -> None:
         _one_of(self, "facts", "kind", ("points", "images", "fields"))
@@ -168,6 +169,8 @@ class Config:
                 raise unknown("key", dotted, _dotted(self))
             if section not in tree and section not in {f.name for f in dataclasses.fields(self)}:
                 raise unknown("section", section, tree)
+            if section == "about":
+                raise unknown("key", dotted, _dotted(self))
             if section in _NAMED and key == "name" and tree.get(section, {}).get("name", value) != value:
                 tree[section] = {"name": value}  # another thing has other options
             else:
@@ -183,13 +186,15 @@ _SECTIONS: dict[str, type] = {"process": Process, "train": Train, "sample": Samp
 
 
 def read_config(path: Path) -> Config:
-    """A configuration from a TOML file. Raises UserError for a file that is missing or not TOML."""
+    """A configuration from a TOML file. Raises UserError for one that is missing, not TOML or not of this kind."""
     try:
         return Config.from_dict(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a TOML file: {error}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _section(kind: type, name: str, values: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
 from fromnoise.model.config import Config, Facts
 from fromnoise.model.options import unknown, write_toml
 from fromnoise.model.store import pack, write_folder
-from fromnoise.process import Denoised, Denoiser, Level, Schedule, at
+from fromnoise.process import Denoised, Denoiser, Level, Schedule, at, clipped, is_discrete
 from fromnoise.sampling import SOLVERS, Solver, Streams, extrapolate, strided, trajectory
 
 Label = int | Sequence[int] | Tensor | None
@@ -56,8 +56,9 @@ class Model:
         x is (B, *shape) in [-1, 1] units at level 0, t a time in [0, T] or one a sample, (B,). A label is a
         class number or one a sample; None means no class. Runs without gradients.
         """
+        denoise = self._denoiser(self._labels(label, len(x)))
         with torch.no_grad():
-            return self._denoiser(self._labels(label, len(x)))(x, at(self.schedule, t, x))
+            return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
 
     def sample(
         self,
@@ -83,7 +84,7 @@ class Model:
             raise UserError(f"the number of samples must be at least 1, got {n}")
         size = max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
         starts = range(0, n, size)
-        labels = self.labels(n, label)
+        labels = self.labels(n, label, first)
         out = []
         for i, start in enumerate(starts):
             count = min(size, n - start)
@@ -113,13 +114,17 @@ class Model:
 
         The arguments are those of `sample`; `first` is the number of the first sample of the seed.
         """
+        if n < 1:
+            raise UserError(f"the number of samples must be at least 1, got {n}")
         if not 0 <= seed < 2**63:
             raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
         path = strided(self.schedule, self._steps(steps))
-        labels = self.labels(n, label)
+        labels = self.labels(n, label, first)
         denoise = self._guided(labels, self.config.sample.weight if weight is None else weight)
         randn = Streams(seed, first, n)
-        x = path[0].sigma.float() * randn(torch.zeros(n, *self.facts.shape, device=self.device))
+        # x_T of data of unit variance: N(0, I) for every schedule with alpha² + sigma² = 1 (Algorithm 2, line 1).
+        scale = (path[0].alpha ** 2 + path[0].sigma ** 2).sqrt().float()
+        x = scale * randn(torch.zeros(n, *self.facts.shape, device=self.device))
         yield x
         walk = trajectory(denoise, self._solver(solver), path, x, randn=randn)
         while True:
@@ -133,10 +138,10 @@ class Model:
         """Network calls that a sample takes."""
         return len(strided(self.schedule, self._steps(steps))) - 1
 
-    def labels(self, n: int, label: Label = None) -> Tensor | None:
-        """The classes of n samples, (n,): as given, or each class in turn; None without classes."""
+    def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
+        """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes."""
         if label is None and self.config.process.conditional:
-            return torch.arange(n, device=self.device) % len(self.facts.classes)
+            return torch.arange(first, first + n, device=self.device) % len(self.facts.classes)
         return self._labels(label, n)
 
     def to_own(self, x: Tensor) -> Tensor:
@@ -166,6 +171,10 @@ class Model:
         return Model(self.config, network)
 
     def _guided(self, labels: Tensor | None, weight: float) -> Denoiser:
+        denoise = self._extrapolated(labels, weight)
+        return clipped(denoise) if self.config.sample.clip else denoise
+
+    def _extrapolated(self, labels: Tensor | None, weight: float) -> Denoiser:
         conditional = self._in_parts(labels)
         if weight == 1:
             return conditional
@@ -190,7 +199,7 @@ class Model:
         return denoise
 
     def _denoiser(self, labels: Tensor | None) -> Denoiser:
-        return make_denoiser(self.network, self.config.process, self.schedule, labels, self.config.sample.clip)
+        return make_denoiser(self.network, self.config.process, self.schedule, labels)
 
     def _labels(self, label: Label, n: int) -> Tensor | None:
         if label is None:
@@ -215,10 +224,13 @@ class Model:
         return SOLVERS[name]()
 
     def _steps(self, steps: int | None) -> int | None:
-        steps = steps if steps is not None else (self.config.sample.steps or None)
-        T = int(self.schedule.T)
-        if steps is not None and (steps < 1 or (T > 1 and steps > T)):
-            raise UserError(f"steps must be at least 1{f' and at most {T}' if T > 1 else ''}, got {steps}")
+        """The steps asked for, else the model's own, which a short schedule may cut; None is every level."""
+        most = int(self.schedule.T) if is_discrete(self.schedule) else None
+        if steps is None:
+            own = self.config.sample.steps
+            return (own if most is None else min(own, most)) or None
+        if steps < 1 or (most is not None and steps > most):
+            raise UserError(f"steps must be at least 1{f' and at most {most}' if most else ''}, got {steps}")
         return steps
 
     def _numel(self) -> int:

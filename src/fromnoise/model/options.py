@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import math
 import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def call_named(table: Mapping[str, Callable[..., Any]], section: str, options: M
     except UserError:
         raise
     except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:  # torch refuses with RuntimeError
+        if "allocate memory" in str(error):
+            raise
         raise UserError(f"[{section}] {name}: {' '.join(str(error).split())}") from error
 
 
@@ -132,12 +135,14 @@ def conform(value: Any, hint: Any, key: str) -> Any:
             return value
     elif hint is int and (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         return int(value)
-    elif hint is float and isinstance(value, (int, float)):
+    elif hint is float and isinstance(value, (int, float)) and math.isfinite(value):
         return float(value)
     elif isinstance(value, hint):
         return value
     elif issubclass(hint, Path) and isinstance(value, str):
         return Path(value)
+    if hint is float and isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{key} takes a finite number, got {value}")
     raise UserError(f"{key} takes {_spoken(hint)}, got {value!r}")
 
 
@@ -147,7 +152,7 @@ def _spoken(hint: Any) -> str:
         return plain[hint]
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " or ".join(_spoken(a) for a in typing.get_args(hint) if a is not types.NoneType)
-    if typing.get_origin(hint) is tuple:
+    if inspect.isclass(typing.get_origin(hint)) and issubclass(typing.get_origin(hint), Sequence):
         return "a list like [1, 2]"
     return str(getattr(hint, "__name__", hint))
 

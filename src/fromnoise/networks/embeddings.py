@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -66,8 +67,12 @@ class Fourier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, dim) -> (B, 2 count)."""
-        angles = x @ self.frequencies
-        return torch.cat([angles.sin(), angles.cos()], dim=1)
+        kind = x.device.type
+        exactly = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with exactly:  # half precision would lose the angles
+            exact = torch.promote_types(x.dtype, torch.float32)
+            angles = x.to(exact) @ self.frequencies.to(exact)
+        return torch.cat([angles.sin(), angles.cos()], dim=1).to(x.dtype)
 
 
 class Labels(nn.Module):

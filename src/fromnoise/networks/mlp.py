@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fromnoise.errors import UserError
 from fromnoise.networks.embeddings import Condition, Fourier, Labels, join, sinusoidal
+
+
+def _at_least_one(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise UserError(f"{name} is too small for a network; try its default")
 
 
 class FNN(nn.Module):
@@ -48,6 +55,7 @@ class FNN(nn.Module):
         time_scale: float = 1000.0,
     ) -> None:
         super().__init__()
+        _at_least_one(width=width, depth=depth, embedding=embedding)
         self.shape, self.extra_channels = (outputs * shape[0], *shape[1:]), extra_channels
         self.embedding, self.time_scale = embedding, time_scale
         self.labels = Labels(classes, embedding)
@@ -124,6 +132,7 @@ class MLP(nn.Module):
         time_scale: float = 1000.0,
     ) -> None:
         super().__init__()
+        _at_least_one(width=width // 2, depth=depth, fourier=fourier + 1)
         self.shape, self.extra_channels = (outputs * shape[0], *shape[1:]), extra_channels
         size = (shape[0] + extra_channels) * math.prod(shape[1:])
         self.condition = Condition(64, width // 2, classes=classes, time_scale=time_scale)

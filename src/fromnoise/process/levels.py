@@ -42,6 +42,15 @@ class Level(NamedTuple):
         return (self.alpha / self.sigma) ** 2
 
 
+def is_discrete(schedule: Schedule) -> bool:
+    """Whether a schedule is a table of whole steps rather than a curve in continuous time.
+
+    >>> is_discrete(linear(1)), is_discrete(Flow())
+    (True, False)
+    """
+    return isinstance(schedule, Discrete)
+
+
 CLEAN = Level(torch.tensor(0.0).double(), torch.tensor(1.0).double(), torch.tensor(0.0).double())
 """The level without noise: t = 0, alpha = 1, sigma = 0."""
 
@@ -152,7 +161,9 @@ def linear_scaled(T: int = 40, first: float = 1e-4, last: float = 0.02) -> Discr
     >>> linear_scaled(40).beta[[1, 40]]
     tensor([0.0025, 0.5000], dtype=torch.float64)
     """
-    return linear(T, first * 1000 / _steps(T), last * 1000 / T)
+    if last * 1000 / _steps(T) >= 1:
+        raise ValueError(f"linear-scaled needs T above {1000 * last:g}: last * 1000 / T must stay below 1, got T = {T}")
+    return linear(T, first * 1000 / T, last * 1000 / T)
 
 
 def cosine(T: int = 1000, s: float = 0.008, largest: float = 0.999) -> Discrete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from fromnoise.process.denoiser import Denoised
@@ -34,10 +35,18 @@ def bound_term(x_0: Tensor, x_t: Tensor, denoised: Denoised, t: Level, s: Level)
     >>> bound_term(x, x, Denoised(x), at(schedule, 2), at(schedule, 1)).item()
     0.0
     """
-    if bool((s.sigma == 0).all()):
-        if denoised.var is None:
-            raise ValueError("L_0 is infinite without a variance: give Denoised.var")
-        return -gaussian_log_prob(x_0, denoised.mean, denoised.var.sqrt())
+    last = s.sigma == 0
+    if not bool(last.any()):
+        return _transition_term(x_0, x_t, denoised, t, s)
+    if denoised.var is None:
+        raise ValueError("L_0 is infinite without a variance: give Denoised.var")
+    home = -gaussian_log_prob(x_0, denoised.mean, denoised.var.sqrt())
+    # Where the step is the last one, sigma is lifted so that the branch that is not taken stays finite.
+    lifted = Level(s.t, s.alpha, torch.where(last, 0.5 * t.sigma, s.sigma))
+    return torch.where(last.flatten(), home, _transition_term(x_0, x_t, denoised, t, lifted))
+
+
+def _transition_term(x_0: Tensor, x_t: Tensor, denoised: Denoised, t: Level, s: Level) -> Tensor:
     true_mean, true_std = reverse(x_t, Denoised(x_0), t, s)
     mean, std = reverse(x_t, denoised, t, s)
     return gaussian_kl(true_mean, true_std, mean, std).flatten(1).sum(1)

@@ -106,17 +106,7 @@ def hybrid_loss(
         raise ValueError("the hybrid loss trains a variance: use a denoiser that has one")
     first = (simple(n) * (denoised.mean - x_0) ** 2).flatten(1).sum(1)
     fixed = Denoised(denoised.mean.detach(), denoised.var)
-    return first + bound_weight * schedule.T * _bound(x_0, x_t, fixed, n, at(schedule, n.t - 1, n.alpha))
-
-
-def _bound(x_0: Tensor, x_t: Tensor, denoised: Denoised, t: Level, s: Level) -> Tensor:
-    """bound_term for a batch in which some samples take the last step and others do not."""
-    last = (s.sigma == 0).flatten()
-    # Away from the last step; there sigma is lifted so that the branch that is not used stays finite.
-    lifted = Level(s.t, s.alpha, torch.where(s.sigma == 0, 0.5 * t.sigma, s.sigma))
-    inner = bound_term(x_0, x_t, denoised, t, lifted)
-    home = bound_term(x_0, x_t, denoised, t, Level(s.t, s.alpha, torch.zeros_like(s.sigma)))
-    return torch.where(last, home, inner)
+    return first + bound_weight * schedule.T * bound_term(x_0, x_t, fixed, n, at(schedule, n.t - 1, n.alpha))
 
 
 WEIGHTS: dict[str, Weight] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import torch
 
-from fromnoise.process import Level, Schedule, at
+from fromnoise.process import Level, Schedule, at, is_discrete
 
 
 def path(schedule: Schedule, times: Iterable[float]) -> list[Level]:
@@ -29,7 +29,7 @@ def strided(schedule: Schedule, steps: int | None = None) -> list[Level]:
     >>> [level.t.item() for level in strided(linear(1000), 4)]
     [1000.0, 750.0, 500.0, 250.0, 0.0]
     """
-    discrete = schedule.T > 1 or hasattr(schedule, "beta")
+    discrete = is_discrete(schedule)
     most = int(schedule.T) if discrete else None
     steps = steps if steps is not None else (most or 1000)
     if steps < 1 or (most is not None and steps > most):
@@ -50,7 +50,7 @@ def uniform_in_lambda(schedule: Schedule, steps: int, cleanest: float | None = N
     """
     if steps < 2:
         raise ValueError(f"a path uniform in lambda takes at least 2 steps, got {steps}")
-    cleanest = cleanest if cleanest is not None else (1.0 if schedule.T > 1 else 1e-3)
+    cleanest = cleanest if cleanest is not None else (1.0 if is_discrete(schedule) else 1e-3)
     start, end = (at(schedule, t).lam.item() for t in (schedule.T, cleanest))
     if start == -float("inf"):
         raise ValueError("lambda is infinite at T on this schedule: choose a path that is even in t")

@@ -83,7 +83,8 @@ def prune(run: Path, keep: int, keep_steps: tuple[int, ...]) -> None:
     """Remove all but the newest `keep` checkpoints and the named steps, and what was left half done."""
     for path in checkpoints(run)[:-keep]:
         if int(path.name[5:]) not in keep_steps:
-            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # first out of sight: a kill leaves nothing that looks whole
+                path.rename(path.with_name(f".{path.name}.old"))
     for path in (run / "checkpoints").glob(".step-*"):
         shutil.rmtree(path, ignore_errors=True)
 

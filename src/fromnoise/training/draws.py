@@ -27,6 +27,9 @@ class Draws(NamedTuple):
 def mix(seed: int, purpose: str, step: int) -> int:
     """A seed for one purpose at one step, in [0, 2**63).
 
+    PyTorch's generator on a CPU keeps 32 bits of it, so of N steps about N² / 2³³ pairs share their noise
+    (75 of 800,000), each with other data and times.
+
     >>> mix(0, "noise", 1) == mix(0, "noise", 1) != mix(0, "noise", 2)
     True
     """

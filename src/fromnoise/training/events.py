@@ -23,7 +23,8 @@ class Started:
 
 @dataclass(frozen=True)
 class Stepped:
-    """`step` steps are done; loss is the mean since the last such event, a number of the data taken as one.
+    """`step` steps are done; loss is the mean since the last such event: a number of the data, or with
+    `train.reduction` sum a whole batch.
 
     `rate` is steps a second, without sampling and saving.
     """

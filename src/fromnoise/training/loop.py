@@ -68,6 +68,9 @@ class Loop:
             self.progress = checkpoint.restore(found[-1], self.bare, averaged, self.optimizer.optimizer)
             if self.progress.scaler and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(self.progress.scaler)
+        steps = self.accelerator.gather(torch.tensor([self.progress.step], device=self.accelerator.device))
+        if not bool((steps == steps[0]).all()):
+            raise UserError("the processes see different checkpoints: --out must be on a disk that all machines share")
         if self.run is not None:
             run = self.run
             first_alone(self.accelerator, lambda: log.rewind(run, self.progress.step))
@@ -212,7 +215,8 @@ class Loop:
         if self.progress.skipped_in_a_row >= self.config.train.patience:
             raise UserError(
                 f"the gradient was not finite for {self.progress.skipped_in_a_row} steps in a row, up to step "
-                f"{self.progress.step}: try a lower --train.lr, --train.clip 1, or --train.precision fp32"
+                f"{self.progress.step}: begin anew with another --out and a lower --train.lr, --train.clip 1, "
+                "or --train.precision fp32"
             )
 
     def _log(self, norm: float, rate: float) -> Stepped:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from fromnoise.data import SOURCES, load
+from fromnoise.errors import UserError
 from fromnoise.model import Config, read_config
 from fromnoise.model.options import unknown
 
@@ -21,29 +24,35 @@ def recipes() -> dict[str, Config]:
     return {path.stem: read_config(path) for path in sorted(_FOLDER.glob("*.toml"))}
 
 
-def recipe(name: str) -> Config:
+def recipe(name: str, /, **options: Any) -> Config:
     """A configuration by recipe name, TOML file, data set name or path to data.
 
-    Data without a recipe of their own get the defaults for their kind. Raises UserError.
+    Data without a recipe of their own get the defaults for their kind; `options` are the loader's, such as
+    the key of an array in an .npz file. Raises UserError.
 
     >>> recipe("swissroll-kuras").schedule["T"]
     40
     """
-    if (_FOLDER / f"{name}.toml").is_file() and "/" not in name:
+    if name in _names():
         return read_config(_FOLDER / f"{name}.toml")
     if name.endswith(".toml"):
         return read_config(Path(name))
     if name not in SOURCES and not Path(name).exists() and "/" not in name:
-        raise unknown("recipe or data", name, {*(p.stem for p in _FOLDER.glob("*.toml")), *SOURCES})
-    base = "mnist" if _is_pictures(name) else "swissroll"
+        near = unknown("recipe or data", name, {*_names(), *SOURCES})
+        raise UserError(f"there is no file {name}") if Path(name).suffix else near
+    base = "mnist" if _is_pictures(name, options) else "swissroll"
     tree = read_config(_FOLDER / f"{base}.toml").to_dict()
-    return Config.from_dict({**tree, "about": f"Defaults for {name}", "data": {"name": name}})
+    return Config.from_dict({**tree, "about": f"Defaults for {name}", "data": {"name": name, **options}})
 
 
-def _is_pictures(name: str) -> bool:
+def _names() -> set[str]:
+    return {path.stem for path in _FOLDER.glob("*.toml")}
+
+
+def _is_pictures(name: str, options: Mapping[str, Any]) -> bool:
     """Whether a name that is no recipe stands for images or fields rather than points or a table."""
     if name in SOURCES:
         return name == "mnist"
     if Path(name).is_file():
-        return len(load(name).shape) == 3
+        return len(load(name, **options).shape) == 3
     return True

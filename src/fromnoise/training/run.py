@@ -13,6 +13,8 @@ from fromnoise.model.store import write_file
 # What may change when a run goes on: how long it lasts and what it shows, not what it learns.
 _FREE = {
     "about",
+    "data.strict",
+    "data.workers",
     "sample",
     *(f"train.{key}" for key in ("steps", "epochs", "log_every", "sample_every", "samples", "tracker")),
     *(f"train.{key}" for key in ("checkpoint_every", "keep", "keep_steps", "patience")),
@@ -22,18 +24,21 @@ _FREE = {
 _OURS = (".lock", ".config.toml.partial")  # what a run that was killed at its very start leaves
 
 
-def open_run(run: Path, config: Config) -> None:
-    """Begin a run in a folder, or go on with the one that is there if it is the same.
+def check_run(run: Path, config: Config) -> None:
+    """See that a run can begin in a folder, or that the one that is there is the same.
 
-    Raises UserError where the folder holds a run with other settings, or holds something else, or cannot be
-    written.
+    Raises UserError where the folder holds a run with other settings, or holds something else.
     """
     path = run / "config.toml"
     if path.is_file():
         _same(run, read_config(path), config)
     elif run.is_dir() and any(p.name not in _OURS for p in run.iterdir()):
         raise UserError(f"{run} is not empty and holds no run; choose another --out")
-    write_file(path, write_toml(config.to_dict()).encode())
+
+
+def write_run(run: Path, config: Config) -> None:
+    """Write the run's config.toml. Raises UserError where it cannot be written."""
+    write_file(run / "config.toml", write_toml(config.to_dict()).encode())
 
 
 def _same(run: Path, before: Config, now: Config) -> None:
