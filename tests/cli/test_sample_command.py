@@ -111,7 +111,9 @@ def test_points_without_names_get_some(place):
 def test_a_picture_of_images_is_their_grid(runs):
     done("sample pets -n 6 --quiet --out out.png")
     with Image.open("out.png") as picture:
-        assert np.array_equal(np.asarray(picture.convert("RGB")), np.asarray(grid(drawn("pets", 6), columns=2)))  # a column a class
+        assert np.array_equal(
+            np.asarray(picture.convert("RGB")), np.asarray(grid(drawn("pets", 6), columns=2))
+        )  # a column a class
 
 
 def test_a_picture_of_points(runs):

@@ -54,7 +54,10 @@ def test_a_skipped_loss_is_not_in_the_mean(tmp_path):
 
 def test_when_it_persists_training_stops_with_one_line_and_keeps_what_it_has(tmp_path):
     persistent = silent(*range(6, 99))
-    with pytest.raises(UserError, match="not finite for 4 steps in a row, up to step 9: begin anew with another --out and a lower --train") as e:
+    with pytest.raises(
+        UserError,
+        match="not finite for 4 steps in a row, up to step 9: begin anew with another --out and a lower --train",
+    ) as e:
         drain(config(train__steps=30, train__patience=4), tmp_path / "run", network=persistent)
     assert "\n" not in str(e.value)
     assert checkpoints(tmp_path / "run")[-1].name == "step-00000009"

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
     parser.add_argument("--out", default="demo", metavar="DIR", help="where runs and page go (default: demo)")
-    parser.add_argument("--minutes", type=float, default=3.5, help="of training, at most (default 3.5)")
+    parser.add_argument("--minutes", type=float, default=3.8, help="of training, at most (default 3.8)")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 

@@ -56,6 +56,7 @@ class Loop:
             self.bare.parameters(), train.lr, betas=train.betas, weight_decay=train.weight_decay, fused=True
         )
         self.network, self.optimizer = self.accelerator.prepare(self.bare, optimizer)
+        self.weights = list(self.bare.parameters())
         self.averaged.network.to(self.accelerator.device)
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
@@ -145,8 +146,8 @@ class Loop:
                 loss = self._part_loss(index, rows, draws, mix(train.seed, "dropout", step) + rows.start)
                 self.accelerator.backward(loss)
             total += loss.detach()
-        norm = self.accelerator.clip_grad_norm_(self.bare.parameters(), train.clip or math.inf)
-        norm = float(norm) if norm is not None else math.nan
+        self.accelerator.unscale_gradients()
+        norm = float(nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf))
         self._move(norm, float(self.accelerator.reduce(total, "mean")))
         return norm
 
@@ -178,7 +179,7 @@ class Loop:
         denoise = make_denoiser(self.network, self.config.process, self.schedule, labels)
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(dropout_seed)
+            _seed(device, dropout_seed)
             each = self.loss(denoise, x_0, level, draws.eps[rows])
         scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
@@ -256,3 +257,11 @@ class Loop:
         averaged = self.averaged.network if train.ema else None
         checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
         checkpoint.prune(self.run, train.keep, train.keep_steps)
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed the generator of one device: torch.manual_seed queues a call for every kind of device, at each step."""
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
