@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from runs import drain
 
 import fromnoise as fn
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model
 from fromnoise.process import Denoised
+from runs import drain
 
 
 @pytest.fixture(scope="module")
