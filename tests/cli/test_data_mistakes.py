@@ -170,7 +170,6 @@ def test_a_bad_npz_is_refused(name):
     refused(f"train data.npz --out run {POINTS} {words}", says)
 
 
-@pytest.mark.xfail(reason="recipe() reads the file without the line's data options to learn its kind")
 def test_the_key_of_an_npz_may_be_told():
     np.savez("data.npz", a=np.zeros((4, 2)), b=np.zeros((4, 3)))
     assert "4 points of 3 numbers" in done(f"train data.npz --out run --data.key b {POINTS}").err
