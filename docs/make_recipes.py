@@ -24,6 +24,33 @@ A recipe is a TOML file that says everything about a run. `fromnoise recipes` li
 `fromnoise train mine.toml --out runs/mine`. Data without a recipe (a folder, a table, a hub name) take the settings of
 `mnist` if they are images and of `swissroll` if they are points.
 
+Keys that a file leaves out have the defaults below. A schedule of fewer steps than `sample.steps` takes all of them.
+
+## A network of your own
+
+```python
+import torch
+
+
+class Mine(torch.nn.Module):
+    def __init__(self, shape, classes=0, outputs=1, width=32):  # width: an option of yours, --network.width 48
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(shape[0] + 1, width), torch.nn.SiLU(), torch.nn.Linear(width, outputs * shape[0])
+        )
+
+    def forward(self, x, time, label=None):  # x (B, *shape), time (B,) = t / T in [0, 1], label (B,) or None
+        return self.layers(torch.cat([x, time[:, None]], 1))  # (B, outputs * shape[0], ...)
+
+
+import fromnoise as fn
+
+events = list(fn.fit(fn.recipe("swissroll").override({"train.steps": 2}), network=Mine))
+```
+
+On the command line: `fromnoise train swissroll --out runs/mine --network my_module:Mine`, and `--network` again when
+the run is sampled: what a file names is never imported.
+
 ## Recipes
 """
 

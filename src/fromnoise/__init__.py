@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Importing this package stays light: torch is loaded when a name that needs it is first used.
+_EVENTS = ("Finished", "Sampled", "Saved", "Skipped", "Started", "Stepped")
 _HOMES = {
+    **dict.fromkeys(_EVENTS, "fromnoise.training"),
     "Config": "fromnoise.model",
     "Model": "fromnoise.model",
     "UserError": "fromnoise.errors",

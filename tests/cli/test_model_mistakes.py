@@ -16,7 +16,7 @@ CHECKPOINT = Path("checkpoints/step-00000002")
     ("words", "says"),
     [
         ("nosuch", "nosuch"),
-        ("./nosuch", "no such run folder: ./nosuch"),
+        ("./nosuch", "there is no run at ./nosuch"),
         ("''", "."),
         ("empty", "empty holds no model yet: no checkpoint and no model.safetensors"),
         ("table --solver dpm", "unknown solver dpm; did you mean ddpm"),

@@ -93,7 +93,11 @@ def _introduce(event: Any) -> None:
     begin = f"going on from step {event.step}" if event.step else "beginning"
     begin = begin if event.step < event.steps else "all done already"
     data = f"{count(facts.n, facts.kind[:-1])} of {shape}"
-    note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}")
+    hint = ""
+    if facts.classes and not event.config.process.conditional:
+        names = ", ".join(facts.classes[:3]) + (", ..." if len(facts.classes) > 3 else "")
+        hint = f"; {len(facts.classes)} classes ({names}) are not used, --process.conditional true samples by class"
+    note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}{hint}")
 
 
 def _save_samples(event: Any, config: Any, out: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from fromnoise.errors import UserError
@@ -55,10 +59,40 @@ def make_network(config: Config, facts: Facts, network: str | type[nn.Module] | 
     }
     if network is not None:
         entry = custom(network) if isinstance(network, str) else network
-        return call_named({name: entry}, "network", options, **given)
+        return _fits(call_named({name: entry}, "network", _own_options(entry, options, given), **given), facts, given)
     if ":" in str(name):
         raise UserError(f"this model uses the network {name}; to let it be imported, add --network {name}")
     return call_named(NETWORKS, "network", options, **given)
+
+
+def _own_options(entry: type[nn.Module], options: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options, once the network's constructor is seen to take what every network is given."""
+    parameters = inspect.signature(entry).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    takes_all = takes_all and entry.__init__ is not nn.Module.__init__  # which takes anything only to refuse it
+    for key in given:
+        if key not in parameters and not takes_all:
+            line = f"{entry.__name__} must take {key}: a network is made as Class(shape=, classes=, outputs=, options)"
+            raise UserError(f"{line} and called as network(x, time, label)")
+    return options
+
+
+def _fits(network: nn.Module, facts: Facts, given: Mapping[str, Any]) -> nn.Module:
+    """The network, once two samples have gone through it and come out in the shape that training needs."""
+    x, time = torch.zeros(2, *facts.shape), torch.full((2,), 0.5)
+    wanted = (2, given["outputs"] * facts.shape[0], *facts.shape[1:])
+    name = type(network).__name__
+    try:
+        with torch.no_grad():
+            shape = tuple(copy.deepcopy(network).eval()(x, time, None).shape)
+    except Exception as error:
+        line = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{name} called as network(x, time, label) failed with {type(error).__name__}: {line}"
+        ) from error
+    if shape != wanted:
+        raise UserError(f"{name} gave {shape} for x of {tuple(x.shape)}; training needs {wanted}")
+    return network
 
 
 def check(config: Config) -> None:

@@ -72,9 +72,9 @@ def _find(name: str) -> Path:
         return Path(name)
     if name in bundled():
         return BUNDLED / name
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith(".") and not Path(name).parent.is_dir():
         return _from_hub(name)
-    raise unknown("model", name, bundled()) if "/" not in name else UserError(f"no such run folder: {name}")
+    raise unknown("model", name, bundled()) if "/" not in name else UserError(f"there is no run at {name}")
 
 
 def _from_hub(name: str) -> Path:

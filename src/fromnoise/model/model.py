@@ -16,8 +16,8 @@ from fromnoise.model.store import pack, write_folder
 from fromnoise.process import Denoised, Denoiser, Level, Schedule, at, clipped, is_discrete
 from fromnoise.sampling import SOLVERS, Solver, Streams, extrapolate, strided, trajectory
 
-Label = int | Sequence[int] | Tensor | None
-"""The class of all samples, one for each, or none."""
+Label = int | str | Sequence[int] | Tensor | None
+"""The class of all samples, by number or name, one number for each, or none."""
 
 ELEMENTS_AT_ONCE = 2**22
 """Numbers that are walked through a trajectory together; more samples go in turn, to bound the memory."""
@@ -38,6 +38,13 @@ class Model:
         self.config = config
         self.network = network.eval().requires_grad_(False)
         self.schedule: Schedule = make_schedule(config)
+
+    def __repr__(self) -> str:
+        facts = self.facts
+        shape = "x".join(map(str, facts.shape))
+        classes = f", {len(facts.classes)} classes" if self.config.process.conditional else ""
+        schedule = f"schedule {self.config.schedule.get('name')}, T = {self.schedule.T:g}"
+        return f"Model({facts.kind} of {shape}{classes}, {schedule})"
 
     @property
     def facts(self) -> Facts:
@@ -207,6 +214,10 @@ class Model:
         classes = self.facts.classes
         if not self.config.process.conditional:
             raise UserError("this model does not know classes; train one with --process.conditional true")
+        if isinstance(label, str):
+            if label not in classes:
+                raise unknown("class", label, classes)
+            label = classes.index(label)
         labels = torch.as_tensor(label, device=self.device, dtype=torch.int64)
         if labels.shape not in ((), (n,)):
             raise UserError(f"give one label, or one for each of {n} samples, got {tuple(labels.shape)}")
