@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from commands import IMAGES, POINTS, write_table
 
+pytestmark = pytest.mark.slow  # each starts the command as a process of its own
+
 FROMNOISE = [sys.executable, "-m", "fromnoise"]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
 """Buffered, as usual: what cannot be written would be heard of at the interpreter's end only."""
@@ -24,7 +26,6 @@ def run(line: str, **how) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
 def test_a_module_is_the_command(place):
     done = run("train swissroll --out run --data.n 50 --train.batch 8 --quiet --train.steps 2")
     assert done.returncode == 0, done.stderr
@@ -63,7 +64,6 @@ def test_a_full_standard_output(line, place):
     assert done.stderr == "fromnoise: cannot write: No space left on device\n"
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="closes streams by a shell")
 @pytest.mark.parametrize("close", [">&-", "2>&-", ">&- 2>&-"])
 def test_streams_that_are_closed(close, place):
@@ -76,7 +76,6 @@ def test_streams_that_are_closed(close, place):
     assert Path("run/checkpoints/step-00000002").is_dir()
 
 
-@pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_line_goes_on(place):
     write_table(Path("table.csv"))
     line = f"train table.csv --out run {POINTS} --train.steps 100000 --train.checkpoint_every 100000 --json run.json"
@@ -131,7 +130,6 @@ def test_help_imports_no_torch(command, place):
     assert done.stdout.startswith("usage: fromnoise")
 
 
-@pytest.mark.slow
 def test_how_long_it_takes(place, capsys):
     """Printed, and asserted loosely: machines differ, but nothing heavy takes ten times as long as nothing."""
 
@@ -153,7 +151,6 @@ def test_how_long_it_takes(place, capsys):
     assert usage < 5
 
 
-@pytest.mark.slow
 def test_images_in_a_process_of_their_own(place):
     """A broken image among good ones: the skip is said once, on stderr."""
     from commands import write_pets

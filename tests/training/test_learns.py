@@ -15,6 +15,8 @@ from fromnoise.process.objectives import velocity
 from fromnoise.training import Stepped, fit, recipe, recipes
 from runs import drain, points
 
+pytestmark = pytest.mark.slow  # each trains until something is learned, or builds every recipe
+
 
 def expected_loss(denoise: Denoiser, x_0: torch.Tensor, schedule) -> float:
     """The velocity loss of a denoiser over every level, the same draws for all denoisers, a mean over elements."""
