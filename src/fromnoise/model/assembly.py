@@ -59,14 +59,15 @@ def make_network(config: Config, facts: Facts, network: str | type[nn.Module] | 
     }
     if network is not None:
         entry = custom(network) if isinstance(network, str) else network
-        return _fits(call_named({name: entry}, "network", _own_options(entry, options, given), **given), facts, given)
+        _check_constructor(entry, given)
+        return _fits(call_named({name: entry}, "network", options, **given), facts, given)
     if ":" in str(name):
         raise UserError(f"this model uses the network {name}; to let it be imported, add --network {name}")
     return call_named(NETWORKS, "network", options, **given)
 
 
-def _own_options(entry: type[nn.Module], options: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options, once the network's constructor is seen to take what every network is given."""
+def _check_constructor(entry: type[nn.Module], given: Mapping[str, Any]) -> None:
+    """See that a network's constructor takes what every network is given. Raises UserError."""
     parameters = inspect.signature(entry).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     takes_all = takes_all and entry.__init__ is not nn.Module.__init__  # which takes anything only to refuse it
@@ -74,7 +75,6 @@ def _own_options(entry: type[nn.Module], options: Mapping[str, Any], given: Mapp
         if key not in parameters and not takes_all:
             line = f"{entry.__name__} must take {key}: a network is made as Class(shape=, classes=, outputs=, options)"
             raise UserError(f"{line} and called as network(x, time, label)")
-    return options
 
 
 def _fits(network: nn.Module, facts: Facts, given: Mapping[str, Any]) -> nn.Module:
