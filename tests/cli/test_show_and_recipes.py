@@ -75,6 +75,6 @@ def test_doctor(place):
     assert len(said.out.splitlines()) == len(found)
     assert found["python"].startswith("3.")
     assert found["matrix_product_fp32_TFLOPs"] > 0
-    assert found["precision_to_try"] in ("fp32", "bf16")
+    assert found["precision_for_images"] in ("fp32", "bf16")
     assert "video" in found["extras"] or found["extras"]
     assert said.err == ""

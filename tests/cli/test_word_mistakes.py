@@ -60,7 +60,7 @@ MISTAKES = [
     (f"{TRAIN} --train.betas [0.9,1]", "train.betas must lie in"),
     (f"{TRAIN} --train.optimizer sgd", "train.optimizer is adam or adamw, got 'sgd'"),
     (f"{TRAIN} --train.decay exp", "train.decay is none or linear or cosine, got 'exp'"),
-    (f"{TRAIN} --train.precision fp8", "train.precision is fp32 or bf16 or fp16, got 'fp8'"),
+    (f"{TRAIN} --train.precision fp8", "train.precision is auto or fp32 or bf16 or fp16, got 'fp8'"),
     (f"{TRAIN} --train.tracker nosuch", "train.tracker nosuch cannot be used here"),
     (f"{TRAIN} --train.flip true", "train.flip mirrors images, and these data are points"),
     (f"{TRAIN} --process.prediction esp", "unknown prediction esp; did you mean eps"),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fromnoise.errors import UserError
 from fromnoise.networks import UNet
-from fromnoise.networks.blocks import Attention, Down, Residual, Up, attend, divisor, norm
+from fromnoise.networks.blocks import Attention, Down, Norm, Residual, Up, attend, divisor
 
 NO, YES = False, True
 SMALL = {"width": 8, "multiples": (1, 2), "blocks": 1}
@@ -158,11 +158,11 @@ def test_heads_divide_the_channels(channels: int, heads: int) -> None:
 
 def test_groups_fit_any_width_and_keep_four_channels() -> None:
     for channels in range(1, 300):
-        groups = norm(channels, 32).num_groups
+        groups = Norm(channels, 32).num_groups
         assert channels % groups == 0
         assert groups <= 32
         assert groups == 1 or channels // groups >= 4
-    assert norm(128, 32).num_groups == 32
+    assert Norm(128, 32).num_groups == 32
     assert [divisor(12, most) for most in (0, 1, 5, 6, 50)] == [1, 1, 4, 6, 12]
 
 

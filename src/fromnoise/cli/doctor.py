@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import time
-from collections.abc import Callable
 from typing import Any
 
 
@@ -35,13 +33,12 @@ def examine() -> dict[str, Any]:
     import torch
 
     import fromnoise
+    from fromnoise.model.precision import chosen, convolution_rate
+    from fromnoise.networks.native import why_none
 
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     rates = {name: _rate(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
-    convolutions = {
-        name: _convolution(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
-    }
     extras = {"video": "imageio_ffmpeg", "tensorboard": "tensorboard"}
     return {
         "fromnoise": fromnoise.__version__,
@@ -53,9 +50,10 @@ def examine() -> dict[str, Any]:
         "free_disk_GB": shutil.disk_usage(".").free / 1e9,
         "matrix_product_fp32_TFLOPs": rates["fp32"],
         "matrix_product_bf16_TFLOPs": rates["bf16"],
-        "convolution_fp32_TFLOPs": convolutions["fp32"],
-        "convolution_bf16_TFLOPs": convolutions["bf16"],
-        "precision_to_try": "bf16" if convolutions["bf16"] > 1.3 * convolutions["fp32"] else "fp32",
+        "convolution_fp32_TFLOPs": convolution_rate("fp32", device),
+        "convolution_bf16_TFLOPs": convolution_rate("bf16", device),
+        "precision_for_images": chosen("auto", "images", device),
+        "compiled_kernels": f"no: {why_none()}" if why_none() else "yes",
         "extras": ", ".join(k for k, v in extras.items() if importlib.util.find_spec(v)) or "none",
     }
 
@@ -63,28 +61,7 @@ def examine() -> dict[str, Any]:
 def _rate(device: Any, dtype: Any) -> float:
     import torch
 
+    from fromnoise.model.precision import seconds
+
     a = torch.randn(1024, 1024, device=device).to(dtype)
-    return 2 * 1024**3 / _seconds(lambda: a @ a, device) / 1e12
-
-
-def _convolution(device: Any, dtype: Any) -> float:
-    import torch
-
-    x = torch.randn(32, 64, 32, 32, device=device).to(dtype)
-    weight = torch.randn(64, 64, 3, 3, device=device).to(dtype)
-    work = 2 * 32 * 32 * 32 * 64 * 64 * 9
-    return work / _seconds(lambda: torch.nn.functional.conv2d(x, weight, padding=1), device) / 1e12
-
-
-def _seconds(call: Callable[[], Any], device: Any) -> float:
-    """The median of ten calls."""
-    import torch
-
-    times = []
-    for _ in range(12):
-        began = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - began)
-    return sorted(times[2:])[5]
+    return 2 * 1024**3 / seconds(lambda: a @ a, device) / 1e12

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=whole(1), help="network calls a sample; the model's own unless given")
     parser.add_argument("--label", help="a class, by name or number")
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
+    parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
     parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     _check_kind(path, model.facts.kind)
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "weight": args.weight,
-        "label": _label(args.label, model),
+        "precision": args.precision, "label": _label(args.label, model),
     }  # fmt: skip
     began = time.perf_counter()
     with bar("sampling", args.quiet) as update:

@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="WHAT", help="a recipe, a .toml file, a data set's name, or a path to data")
     parser.add_argument("--out", required=True, metavar="DIR", help="the run folder; one that exists goes on")
     parser.add_argument("--network", metavar="MODULE:CLASS", help="a network of your own, imported")
+    parser.add_argument("--precision", help="auto, fp32, bf16 or fp16; short for --train.precision")
     parser.add_argument("--strict", action="store_true", help="stop at the first broken image instead of skipping it")
     parser.add_argument("--json", metavar="FILE", help="write the run's numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -77,6 +78,8 @@ def _config(args: argparse.Namespace) -> Config:
     )
     if args.network:
         changes = {"network.name": args.network, **changes}
+    if args.precision:
+        changes = {"train.precision": args.precision, **changes}
     config = config.override(changes)
     if not args.strict:
         return config

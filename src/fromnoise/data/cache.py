@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,30 +21,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from fromnoise.folders import cache_folder
+
 Facts = dict[str, Any]
 # Writes the .npy into the first file, may use the second for its own ends, and returns the facts.
 Build = Callable[[IO[bytes], IO[bytes]], Facts]
 
 DAY = 86_400.0
 log = logging.getLogger("fromnoise")
-
-
-def cache_folder() -> Path:
-    """Where decoded data are kept: `$FROMNOISE_CACHE`, or the platform's folder for caches.
-
-    >>> cache_folder().is_absolute()
-    True
-    """
-    own = os.environ.get("FROMNOISE_CACHE")
-    if own:
-        return Path(own).expanduser().absolute()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (base / "fromnoise").absolute()
 
 
 def remember(key: str, build: Build) -> tuple[np.ndarray, Facts]:

@@ -138,7 +138,12 @@ def make_loss(process: Process, schedule: Schedule) -> Loss:
     return partial(denoising_loss, weight=WEIGHTS[process.loss])
 
 
-def make_denoiser(network: nn.Module, process: Process, schedule: Schedule, label: Tensor | None = None) -> Denoiser:
+def make_denoiser(
+    network: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+    process: Process,
+    schedule: Schedule,
+    label: Tensor | None = None,
+) -> Denoiser:
     """The denoiser of a network, its labels fixed."""
     return from_network(
         lambda x, time: network(x, time, label),

@@ -15,6 +15,7 @@ from typing import Any
 
 from fromnoise.errors import UserError
 from fromnoise.model.options import check_options, unknown
+from fromnoise.model.precision import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Train:
     reduction: str = "mean"  # over the elements of a batch; sum is H's
     label_dropout: float = 0.1  # share of samples whose class is hidden, for guidance
     flip: bool = False  # mirror half of the images, left to right
-    precision: str = "fp32"  # fp32, bf16, fp16
+    precision: str = "fp32"  # fp32, bf16, fp16, or auto: what is measured to be fast here for such data
     seed: int = 0
     log_every: int = 50
     sample_every: int = 0  # pictures while training, 0 for none
@@ -67,7 +68,7 @@ class Train:
         _one_of(self, "train", "optimizer", ("adam", "adamw"))
         _one_of(self, "train", "decay", ("none", "linear", "cosine"))
         _one_of(self, "train", "reduction", ("mean", "sum"))
-        _one_of(self, "train", "precision", ("fp32", "bf16", "fp16"))
+        _one_of(self, "train", "precision", PRECISIONS)
         if self.steps and self.epochs:
             raise UserError("train.steps and train.epochs both say how long: give one of them")
         if not all(0 <= beta < 1 for beta in self.betas):
@@ -87,8 +88,10 @@ class Sample:
     clip: bool = False  # keep the estimate of x_0 within [-1, 1] at each step, as Ho et al. do
     weight: float = 1.0  # of guidance, D_0 + weight (D_1 - D_0)
     batch: int = 64  # samples that go through the network at once
+    precision: str = "fp32"  # as in [train], of the network calls
 
     def __post_init__(self) -> None:
+        _one_of(self, "sample", "precision", PRECISIONS)
         _positive(self, "sample", "batch")
         _not_negative(self, "sample", "steps")
 

@@ -12,6 +12,7 @@ from fromnoise.errors import UserError
 from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
 from fromnoise.model.config import Config, Facts
 from fromnoise.model.options import unknown, write_toml
+from fromnoise.model.precision import casting, chosen
 from fromnoise.model.store import pack, write_folder
 from fromnoise.process import Denoised, Denoiser, Level, Schedule, at, clipped, is_discrete
 from fromnoise.sampling import SOLVERS, Solver, Streams, extrapolate, strided, trajectory
@@ -61,9 +62,10 @@ class Model:
         """E[x_0|x_t] and, where it is known, Var[x_0|x_t].
 
         x is (B, *shape) in [-1, 1] units at level 0, t a time in [0, T] or one a sample, (B,). A label is a
-        class number or one a sample; None means no class. Runs without gradients.
+        class number or one a sample; None means no class. In float32, whatever sample.precision says; without
+        gradients.
         """
-        denoise = self._denoiser(self._labels(label, len(x)))
+        denoise = self._denoiser(self._labels(label, len(x)), precision="fp32")
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
 
@@ -76,6 +78,7 @@ class Model:
         steps: int | None = None,
         label: Label = None,
         weight: float | None = None,
+        precision: str | None = None,
         first: int = 0,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Tensor:
@@ -84,6 +87,7 @@ class Model:
         Sample i depends on the seed and on i, not on n (to the network's rounding). `solver` and `steps` are
         the model's own unless given; `label` is a class number or n of them (a model that knows classes
         takes each in turn if none is given); `weight` is that of guidance, D_0 + weight (D_1 − D_0).
+        `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
         `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19 together are 0 ... 19.
         `progress(done, total)` is called after each network call. Raises UserError for what cannot be.
         """
@@ -97,8 +101,9 @@ class Model:
             count = min(size, n - start)
             part = None if labels is None else labels[start : start + count]
             states = self.trajectory(
-                count, seed=seed, solver=solver, steps=steps, label=part, weight=weight, first=first + start
-            )
+                count, seed=seed, solver=solver, steps=steps, label=part, weight=weight, precision=precision,
+                first=first + start,
+            )  # fmt: skip
             total, x = self.calls(steps), next(states)
             for step, state in enumerate(states, 1):
                 progress(i * total + step, len(starts) * total)
@@ -115,6 +120,7 @@ class Model:
         steps: int | None = None,
         label: Label = None,
         weight: float | None = None,
+        precision: str | None = None,
         first: int = 0,
     ) -> Iterator[Tensor]:
         """The reverse process: yields x_T, then x after every step, (n, *shape), as the network sees it.
@@ -127,7 +133,9 @@ class Model:
             raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
         path = strided(self.schedule, self._steps(steps))
         labels = self.labels(n, label, first)
-        denoise = self._guided(labels, self.config.sample.weight if weight is None else weight)
+        weight = self.config.sample.weight if weight is None else weight
+        precision = chosen(precision or self.config.sample.precision, self.facts.kind, self.device)
+        denoise = self._guided(labels, weight, precision)
         randn = Streams(seed, first, n)
         # x_T of data of unit variance: N(0, I) for every schedule with alpha² + sigma² = 1 (Algorithm 2, line 1).
         scale = (path[0].alpha ** 2 + path[0].sigma ** 2).sqrt().float()
@@ -177,21 +185,21 @@ class Model:
         """The same model around other weights."""
         return Model(self.config, network)
 
-    def _guided(self, labels: Tensor | None, weight: float) -> Denoiser:
-        denoise = self._extrapolated(labels, weight)
+    def _guided(self, labels: Tensor | None, weight: float, precision: str) -> Denoiser:
+        denoise = self._extrapolated(labels, weight, precision)
         return clipped(denoise) if self.config.sample.clip else denoise
 
-    def _extrapolated(self, labels: Tensor | None, weight: float) -> Denoiser:
-        conditional = self._in_parts(labels)
+    def _extrapolated(self, labels: Tensor | None, weight: float, precision: str) -> Denoiser:
+        conditional = self._in_parts(labels, precision)
         if weight == 1:
             return conditional
         if labels is None:
             raise UserError("guidance needs classes; train a model with --process.conditional true")
         if self.config.train.label_dropout == 0:
             raise UserError("guidance needs a model trained with train.label_dropout above 0")
-        return extrapolate(self._in_parts(None), conditional, weight)
+        return extrapolate(self._in_parts(None, precision), conditional, weight)
 
-    def _in_parts(self, labels: Tensor | None) -> Denoiser:
+    def _in_parts(self, labels: Tensor | None, precision: str) -> Denoiser:
         """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""
         size = self.config.sample.batch
 
@@ -199,14 +207,18 @@ class Model:
             parts = []
             for first in range(0, len(x), size):
                 part = None if labels is None else labels[first : first + size]
-                parts.append(self._denoiser(part)(x[first : first + size], n))
+                parts.append(self._denoiser(part, precision)(x[first : first + size], n))
             var = None if parts[0].var is None else torch.cat([p.var for p in parts if p.var is not None])
             return Denoised(torch.cat([p.mean for p in parts]), var)
 
         return denoise
 
-    def _denoiser(self, labels: Tensor | None) -> Denoiser:
-        return make_denoiser(self.network, self.config.process, self.schedule, labels)
+    def _denoiser(self, labels: Tensor | None, precision: str) -> Denoiser:
+        def network(x: Tensor, time: Tensor, label: Tensor | None) -> Tensor:
+            with casting(precision, self.device):
+                return self.network(x, time, label)
+
+        return make_denoiser(network, self.config.process, self.schedule, labels)
 
     def _labels(self, label: Label, n: int) -> Tensor | None:
         if label is None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fromnoise.errors import UserError
-from fromnoise.networks.blocks import Attention, Down, Residual, Stage, Up, norm
+from fromnoise.networks.blocks import Attention, Down, Norm, Residual, Stage, Up, layout
 from fromnoise.networks.embeddings import Condition, join
 
 
@@ -97,7 +97,7 @@ class UNet(nn.Module):
                 channels = multiple * width
             if level:
                 self.up.append(Up(channels))
-        self.last_norm = norm(channels, groups)
+        self.last_norm = Norm(channels, groups)
         self.last = nn.Conv2d(channels, outputs * shape[0] * patch**2, 3, padding=1)
         self._start()
 
@@ -121,7 +121,7 @@ class UNet(nn.Module):
         condition = self.condition(time, label)
         height, width = x.shape[-2:]
         x = F.pad(join(x, extra, self.extra_channels), (0, -width % self.patch, 0, -height % self.patch))
-        h = self.door(F.pixel_unshuffle(x, self.patch))
+        h = self.door(F.pixel_unshuffle(x, self.patch)).contiguous(memory_format=layout(x))
         left = [h]
         for part in self.down:
             h = part(h, condition)
@@ -133,7 +133,7 @@ class UNet(nn.Module):
                 h = part(h, left[-1].shape[-2:])
             else:
                 h = part(torch.cat([h, left.pop()], dim=1), condition)
-        h = F.pixel_shuffle(self.last(F.silu(self.last_norm(h))), self.patch)
+        h = F.pixel_shuffle(self.last(self.last_norm(h, silu=True)), self.patch)
         return h[..., :height, :width]
 
 

@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 from fromnoise.data import Dataset
 from fromnoise.data import load as load_data
-from fromnoise.model import Config, Facts
+from fromnoise.model import Config, Facts, read_config
 from fromnoise.model.assembly import check
+from fromnoise.model.precision import chosen
 from fromnoise.training import checkpoint
 from fromnoise.training.events import Event
 from fromnoise.training.interrupt import Deferred
 from fromnoise.training.loop import Loop
-from fromnoise.training.processes import first_alone, together
+from fromnoise.training.processes import agreed, first_alone, together
 from fromnoise.training.recipes import recipe
 from fromnoise.training.run import check_run, write_run
 
@@ -48,7 +50,7 @@ def fit(
     run = None if out is None else Path(out)
     options = {key: value for key, value in config.data.items() if key != "name"}
     data = load_data(str(config.data.get("name", "")), **options)
-    config = dataclasses.replace(config, facts=facts_of(data))
+    config = _measured(dataclasses.replace(config, facts=facts_of(data)), run)
     with contextlib.ExitStack() as stack:
         loop = Loop(config, data, run, network)
         stack.enter_context(together(loop.accelerator))
@@ -65,6 +67,22 @@ def _named(config: Config, network: str | type[nn.Module]) -> Config:
     """The configuration that says which network of the user's own it is for."""
     name = network if isinstance(network, str) else f"{network.__module__}:{network.__qualname__}"
     return config.override({"network.name": name})
+
+
+def _measured(config: Config, run: Path | None) -> Config:
+    """The configuration with "auto" replaced by the precision that is fast here, or that the run began with."""
+    if config.train.precision != "auto":
+        return config
+    assert config.facts is not None
+    kind = config.facts.kind
+
+    def find() -> str:
+        path = None if run is None else run / "config.toml"
+        if path is not None and path.is_file():
+            return read_config(path).train.precision
+        return chosen("auto", kind, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+    return config.override({"train.precision": agreed(find)})
 
 
 def _enter(run: Path, config: Config, stack: contextlib.ExitStack) -> None:

@@ -37,6 +37,20 @@ def make_accelerator(precision: str, tracker: str, run: Path | None) -> Accelera
     return accelerator
 
 
+def agreed(value: Callable[[], str]) -> str:
+    """What the first process finds, in all of them: machines may measure differently.
+
+    >>> agreed(lambda: "bf16")
+    'bf16'
+    """
+    import accelerate
+    from accelerate.utils import broadcast_object_list
+
+    state = accelerate.PartialState()
+    found = [value() if state.is_main_process else ""]
+    return str(broadcast_object_list(found)[0]) if state.num_processes > 1 else found[0]
+
+
 def first_alone(accelerator: Accelerator, action: Callable[[], object]) -> None:
     """Run `action` in the first process only; the others wait, and raise a UserError where it does.
 

@@ -1,0 +1,42 @@
+"""Where and of what a figure was measured, for the JSON beside it."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def here() -> dict[str, Any]:
+    """The commit, whether anything was changed since, the processor, the threads, torch and the day."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks")),
+        "machine": processor(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def processor() -> str:
+    """The processor by name, with what of its instructions decides the speed here."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return platform.processor() or platform.machine()
+    lines = [line.split(":", 1) for line in path.read_text().splitlines() if ":" in line]
+    facts = {name.strip(): value.strip() for name, value in lines}
+    flags = facts.get("flags", "").split()
+    special = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    return f"{facts.get('model name', platform.machine())} ({' '.join(special)})"
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    return done.stdout.strip()

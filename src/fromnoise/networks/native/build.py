@@ -1,0 +1,118 @@
+"""Compile the kernels here, at first use, for the processor at hand; where that cannot be, there are none.
+
+Needs a C compiler, Linux, and the OpenMP library that PyTorch itself has loaded: a second one would bring a second
+set of threads, and the two would wait for each other. `FROMNOISE_NATIVE=0` turns the kernels off.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fromnoise.folders import cache_folder
+
+SOURCE = Path(__file__).with_name("norm.c")
+# What lets loops be vectorised, without -ffast-math: that would drop NaN, and denormals of the whole process.
+FLAGS = ["-O3", "-march=native", "-std=c11", "-fPIC", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS += ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
+log = logging.getLogger("fromnoise")
+
+
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels, or None where there can be none; the reason is logged once, at level INFO."""
+    return _found()[0]
+
+
+def why_none() -> str:
+    """Why there are no compiled kernels; "" where there are.
+
+    >>> (why_none() == "") == (library() is not None)
+    True
+    """
+    return _found()[1]
+
+
+@functools.cache
+def _found() -> tuple[ctypes.CDLL | None, str]:
+    try:
+        return _load(), ""
+    except (OSError, subprocess.SubprocessError) as error:
+        log.info("no compiled kernels: %s", error)
+        return None, str(error)
+
+
+def _load() -> ctypes.CDLL:
+    if os.environ.get("FROMNOISE_NATIVE", "1") == "0":
+        raise OSError("FROMNOISE_NATIVE is 0")
+    if not sys.platform.startswith("linux"):
+        raise OSError("they are built on Linux only")
+    ctypes.CDLL(_openmp(), mode=ctypes.RTLD_GLOBAL)  # so that the kernels find PyTorch's threads
+    compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc")
+    if compiler is None:
+        raise OSError("there is no C compiler")
+    path = _folder() / f"{_key(compiler)}.so"
+    if not path.exists():
+        _compile(compiler, path)
+    _trusted(path)
+    return ctypes.CDLL(str(path))
+
+
+def _openmp() -> str:
+    """The path of the OpenMP library in this process."""
+    names = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line}
+    found = sorted(name for name in names if "omp" in Path(name).name and Path(name).exists())
+    if not found:
+        raise OSError("PyTorch brought no OpenMP library")
+    return found[0]
+
+
+def _folder() -> Path:
+    folder = cache_folder() / "native"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _trusted(folder)
+    return folder
+
+
+def _trusted(path: Path) -> None:
+    """Refuse what somebody else may have written: it would be run."""
+    found = path.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise OSError(f"{path} may be written by others")
+
+
+def _key(compiler: str) -> str:
+    """A name that changes with the source, the flags, the compiler and the processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    processor = sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+    parts = [SOURCE.read_text(), *FLAGS, version, platform.machine(), *processor]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """Compile the source once for each type; the library appears whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        objects = []
+        for name, define in (("float32", []), ("bfloat16", ["-DBFLOAT16"])):
+            target = f"{folder}/{name}.o"
+            _call([compiler, *FLAGS, *define, "-c", str(SOURCE), "-o", target])
+            objects.append(target)
+        # -fopenmp is left out here: it would link the system's OpenMP library beside PyTorch's.
+        _call([compiler, "-shared", *objects, "-o", f"{folder}/library.so", "-lm"])
+        os.chmod(f"{folder}/library.so", 0o700)
+        os.replace(f"{folder}/library.so", path)
+
+
+def _call(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise OSError(f"{Path(command[0]).name} failed: {' '.join(done.stderr.split())[:200]}")

@@ -1,0 +1,56 @@
+"""The precision is measured where it is left open, and only there."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from fromnoise.errors import UserError
+from fromnoise.model import Config, Model, make_network, precision
+from fromnoise.model.precision import casting, chosen
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("half", "found"), [(1.29, "fp32"), (1.31, "bf16")])
+def test_images_take_the_precision_that_is_faster_here(half: float, found: str, monkeypatch) -> None:
+    monkeypatch.setattr(precision, "convolution_rate", lambda name, device: half if name == "bf16" else 1.0)
+    assert chosen("auto", "images", CPU) == chosen("auto", "fields", CPU) == found
+    assert chosen("auto", "points", CPU) == "fp32"
+    assert chosen("fp32", "images", CPU) == "fp32"
+    assert chosen("bf16", "points", CPU) == "bf16"
+
+
+def test_another_word_is_refused() -> None:
+    with pytest.raises(UserError, match="precision is auto, fp32, bf16, fp16, not 'half'"):
+        chosen("half", "images", CPU)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_the_network_runs_in_it(name: str, kind: torch.dtype) -> None:
+    with casting(name, CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
+
+
+def test_samples_are_drawn_in_it_and_estimates_are_not() -> None:
+    tree = {
+        "network": {"name": "unet", "width": 8, "multiples": [1, 2]},
+        "facts": {"kind": "images", "shape": [1, 8, 8], "n": 1},
+        "sample": {"precision": "bf16"},
+    }
+    config = Config.from_dict(tree)
+    assert config.facts is not None
+    torch.manual_seed(0)
+    network = make_network(config, config.facts)
+    for part in network.parameters():
+        torch.nn.init.normal_(part, std=0.05)
+    model = Model(config, network)
+    exact = Model(dataclasses.replace(config, sample=dataclasses.replace(config.sample, precision="fp32")), network)
+    drawn = {name: model.sample(2, steps=3, precision=name) for name in (None, "bf16", "fp32")}
+    assert torch.equal(drawn[None], drawn["bf16"])
+    assert torch.equal(drawn["fp32"], exact.sample(2, steps=3))
+    assert 0 < (drawn["bf16"] - drawn["fp32"]).norm() < 0.05 * drawn["fp32"].norm()
+    x = torch.randn(2, 1, 8, 8)
+    assert torch.equal(model.denoise(x, 500).mean, exact.denoise(x, 500).mean)

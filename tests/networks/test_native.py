@@ -1,0 +1,211 @@
+"""The compiled kernels give what PyTorch gives in float64, and their absence costs speed and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from fromnoise.networks import UNet
+from fromnoise.networks.blocks import Norm, layout
+from fromnoise.networks.native import build, compiled, group_norm, library
+
+needs_kernels = pytest.mark.skipif(library() is None, reason="there is no C compiler here")
+LAST = torch.channels_last
+
+
+def plain(
+    x: Tensor, weight: Tensor, bias: Tensor, groups: int, *, shift: Tensor | None = None, silu: bool = False
+) -> Tensor:
+    """What the kernel should give, by PyTorch's own operations in the precision of the arguments."""
+    y = F.group_norm(x if shift is None else x + shift[:, :, None, None], groups, weight, bias)
+    return F.silu(y) if silu else y
+
+
+def gap(a: Tensor, b: Tensor) -> float:
+    a, b = a.detach(), b.detach()
+    return float((a.double() - b.double()).norm() / b.double().norm().clamp_min(1e-12))
+
+
+def case(n: int, channels: int, height: int, width: int, dtype: torch.dtype, offset: float = 0.0) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    x = torch.randn(n, channels, height, width) * 2 + torch.randn(channels)[:, None, None] + offset
+    x = x.to(dtype).contiguous(memory_format=LAST).requires_grad_()
+    weight, bias = torch.randn(channels), torch.randn(channels)
+    return {
+        "x": x, "weight": weight.requires_grad_(), "bias": bias.requires_grad_(),
+        "shift": torch.randn(n, channels).requires_grad_(),
+    }  # fmt: skip
+
+
+def ways(parts: dict[str, Tensor], groups: int, silu: bool, shifted: bool) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The output and every gradient: by the kernel, by PyTorch's own operations, and by these in float64."""
+    names = ["x", "weight", "bias", *(["shift"] if shifted else [])]
+    own = {name: part.detach().to(parts["x"].dtype).requires_grad_() for name, part in parts.items()}
+    doubles = {name: part.detach().double().requires_grad_() for name, part in parts.items()}
+    up = torch.randn(parts["x"].shape).to(parts["x"].dtype)
+    assert compiled(parts["x"])
+    found = []
+    for way, given_parts in ((group_norm, parts), (plain, own), (plain, doubles)):
+        shift = given_parts["shift"] if shifted else None
+        y = way(given_parts["x"], given_parts["weight"], given_parts["bias"], groups, shift=shift, silu=silu)
+        found.append([y, *torch.autograd.grad(y, [given_parts[name] for name in names], up.to(y.dtype))])
+    assert found[0][0].dtype == parts["x"].dtype
+    assert found[0][0].is_contiguous(memory_format=LAST)
+    return list(zip(*found, strict=True))
+
+
+@needs_kernels
+@given(
+    n=st.integers(1, 5), groups=st.integers(1, 9), width=st.integers(2, 9), side=st.tuples(*[st.integers(1, 9)] * 2),
+    silu=st.booleans(), shifted=st.booleans(), half=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_output_and_gradients(
+    n: int, groups: int, width: int, side: tuple[int, int], silu: bool, shifted: bool, half: bool
+) -> None:
+    dtype = torch.bfloat16 if half else torch.float32
+    parts = case(n, groups * width, *side, dtype)
+    for ours, theirs, true in ways(parts, groups, silu, shifted):
+        # In groups of a few numbers the gradient all but cancels, and nobody's float32 keeps six digits of it.
+        assert gap(ours, true) < max(1e-2 if half else 1e-5, 2 * gap(theirs, true))
+
+
+@needs_kernels
+@pytest.mark.parametrize("silu", [True, False])
+def test_a_mean_far_from_zero_costs_no_more_than_the_numbers_hold(silu: bool) -> None:
+    parts = case(2, 32, 16, 16, torch.float32, offset=1000.0)
+    for ours, theirs, true in ways(parts, 8, silu, False):
+        assert gap(ours, true) < max(1e-5, gap(theirs, true))
+
+
+@needs_kernels
+def test_a_picture_does_not_depend_on_the_others() -> None:
+    parts = case(7, 24, 5, 6, torch.bfloat16)
+    whole = group_norm(parts["x"], parts["weight"], parts["bias"], 6, silu=True)
+    alone = group_norm(parts["x"][3:4], parts["weight"], parts["bias"], 6, silu=True)
+    assert bool((whole[3:4] == alone).all())
+
+
+@needs_kernels
+def test_not_a_number_stays_where_it_is() -> None:
+    x = case(3, 8, 4, 4, torch.float32)["x"].detach()
+    x[1, 2, 3, 3] = float("nan")
+    y = group_norm(x, torch.ones(8), torch.zeros(8), 2, silu=True)
+    assert bool(y[1, :4].isnan().all())  # its group
+    assert bool(y[1, 4:].isfinite().all())
+    assert bool(y[[0, 2]].isfinite().all())
+
+
+@needs_kernels
+@pytest.mark.parametrize("z", [-200.0, -90.0, -1.0, 0.0, 1e-8, 90.0, 1e30])
+def test_silu_far_out(z: float) -> None:
+    x = torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1).contiguous(memory_format=LAST)
+    y = group_norm(x, torch.zeros(1), torch.tensor([z]), 1, silu=True)
+    true = F.silu(torch.tensor(z, dtype=torch.float64))
+    assert torch.allclose(y.double(), true.expand(1, 1, 2, 1), rtol=1e-5, atol=1e-30)
+
+
+@needs_kernels
+def test_gradients_of_gradients() -> None:
+    parts = case(2, 8, 3, 3, torch.float32)
+
+    def second(f) -> Tensor:
+        y = f(parts["x"], parts["weight"], parts["bias"])
+        (dx,) = torch.autograd.grad(y.pow(3).sum(), parts["x"], create_graph=True)
+        return torch.autograd.grad(dx.square().sum(), parts["weight"])[0]
+
+    ours = second(lambda x, w, b: group_norm(x, w, b, 2, silu=True))
+    assert gap(ours, second(lambda x, w, b: plain(x, w, b, 2, silu=True))) < 1e-5
+
+
+def test_forward_differentiation_passes_through() -> None:
+    parts = case(2, 8, 3, 3, torch.float32)
+    x, step = parts["x"].detach(), torch.randn(2, 8, 3, 3)
+    norm = Norm(8, 2)
+    _, moved = torch.func.jvp(lambda x: norm(x, silu=True), (x,), (step,))
+    with torch.autograd.forward_ad.dual_level():
+        dual = norm(torch.autograd.forward_ad.make_dual(x, step), silu=True)
+        tangent = torch.autograd.forward_ad.unpack_dual(dual).tangent
+    double, far = norm.double(), 1e-6 * step
+    near = (double(x.double() + far, silu=True) - double(x.double() - far, silu=True)) / 2e-6
+    assert gap(moved, near) < 1e-4
+    assert gap(tangent, near) < 1e-4
+
+
+def network_gradient(dtype: torch.dtype | None) -> Tensor:
+    torch.manual_seed(1)
+    net = UNet((1, 16, 16), width=32, multiples=(1, 2), attention=(False, True), blocks=1)
+    for part in net.parameters():
+        torch.nn.init.normal_(part, std=0.1)  # nothing starts at zero, so that every part has a gradient
+    x, time = torch.randn(4, 1, 16, 16), torch.rand(4)
+    with torch.autocast("cpu", dtype, enabled=dtype is not None):
+        y = net(x, time)
+    (y.float() - torch.randn_like(x)).square().mean().backward()
+    return torch.cat([part.grad.flatten() for part in net.parameters()])
+
+
+@needs_kernels
+def test_a_networks_gradient_is_that_of_plain_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, half = network_gradient(None), network_gradient(torch.bfloat16)
+    monkeypatch.setattr("fromnoise.networks.native.norm.library", lambda: None)
+    monkeypatch.setattr("fromnoise.networks.blocks.library", lambda: None)
+    assert layout(torch.zeros(1)) == torch.contiguous_format
+    plain = network_gradient(None)
+    assert 0 < gap(fast, plain) < 1e-5  # 0 would mean that the kernel was not used
+    assert gap(half, plain) < 2e-2
+
+
+def test_without_kernels_the_plain_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fromnoise.networks.native.norm.library", lambda: None)
+    h, shift = torch.randn(2, 8, 3, 3), torch.randn(2, 8)
+    norm = Norm(8, 2)
+    assert not compiled(h)
+    assert torch.equal(norm(h, shift=shift, silu=True), plain(h, norm.weight, norm.bias, 2, shift=shift, silu=True))
+
+
+@pytest.mark.parametrize("way", ["off", "no compiler", "broken compiler", "writable by others"])
+def test_where_there_can_be_no_kernels(way: str, tmp_path: Path) -> None:
+    """In a process of its own: what was loaded once stays loaded."""
+    env = {**os.environ, "FROMNOISE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    if way == "off":
+        env["FROMNOISE_NATIVE"] = "0"
+    if way == "no compiler":
+        env["PATH"], env["CC"] = str(tmp_path), "nothing"
+    if way == "broken compiler":
+        (tmp_path / "cc").write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho no such thing >&2; exit 1\n')
+        (tmp_path / "cc").chmod(0o700)
+        env["CC"] = str(tmp_path / "cc")
+    if way == "writable by others":
+        (tmp_path / "cache" / "native").mkdir(parents=True)
+        (tmp_path / "cache" / "native").chmod(0o777)
+    script = (
+        "import logging, torch; logging.basicConfig(level=logging.INFO)\n"
+        "from fromnoise.networks import UNet; from fromnoise.networks.native import library\n"
+        "print(library(), UNet((1, 8, 8), width=8, multiples=(1,))(torch.zeros(1, 1, 8, 8), torch.zeros(1)).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("None torch.Size([1, 1, 8, 8])")
+    assert done.stderr.count("no compiled kernels") == 1
+
+
+@needs_kernels
+def test_the_library_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROMNOISE_CACHE", str(tmp_path))
+    assert build._load() is not None
+    (kept,) = (tmp_path / "native").iterdir()
+    before = kept.stat().st_mtime_ns
+    assert build._load() is not None
+    assert kept.stat().st_mtime_ns == before
+    kept.chmod(0o722)
+    with pytest.raises(OSError, match="written by others"):
+        build._load()
