@@ -58,7 +58,7 @@ MISTAKES = [
     (f"{TRAIN} --train.label_dropout 2", "train.label_dropout must lie in"),
     (f"{TRAIN} --train.betas [0.9]", "train.betas takes a list"),
     (f"{TRAIN} --train.betas [0.9,1]", "train.betas must lie in"),
-    (f"{TRAIN} --train.optimizer sgd", "train.optimizer is adam or adamw, got 'sgd'"),
+    (f"{TRAIN} --train.optimizer sgd", "train.optimizer is adam or adamw or muon, got 'sgd'"),
     (f"{TRAIN} --train.decay exp", "train.decay is none or linear or cosine, got 'exp'"),
     (f"{TRAIN} --train.precision fp8", "train.precision is auto or fp32 or bf16 or fp16, got 'fp8'"),
     (f"{TRAIN} --train.tracker nosuch", "train.tracker nosuch cannot be used here"),

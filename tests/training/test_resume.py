@@ -40,6 +40,16 @@ def test_leaving_the_loop_at_any_event_saves_and_resumes_to_the_bit(everything, 
     assert differing(run, tmp_path / "run") == []
 
 
+def test_muon_resumes_to_the_bit(tmp_path):
+    config = points(train__optimizer="muon", network__width=32, train__weight_decay=0.1)
+    *_, finished = drain(config, tmp_path / "whole")
+    leave(config, tmp_path / "run", lambda e: isinstance(e, Saved))
+    drain(config, tmp_path / "run")
+    assert differing(tmp_path / "run", tmp_path / "whole") == []
+    *_, other = drain(points(network__width=32, train__weight_decay=0.1))
+    assert not torch.equal(finished.model.sample(4), other.model.sample(4))  # it was not AdamW
+
+
 def test_the_run_skips_and_counts_steps_without_stopping(everything):
     _, run, events = everything
     skipped = [e for e in events if isinstance(e, Skipped)]

@@ -80,9 +80,8 @@ def centred(pictures: Tensor) -> Tensor:
 def judge_digits(pictures: Tensor, batch: int = 500) -> Judged:
     """What the shipped classifier says of pictures (n, 1, H, W) in [-1, 1], of which the middle 28 x 28 are read.
 
-    99.6 % of the real test digits are classified rightly, and of noise, blanks and cut-up digits it is sure of hardly any
-    (benchmarks/results/digits.json).
-    Raises ValueError for pictures of another shape.
+    99.5 % of the real test digits are classified rightly, and of noise, blanks and cut-up digits it is sure of hardly
+    any (benchmarks/results/digits.json). Raises ValueError for pictures of another shape.
 
     >>> judged = judge_digits(torch.full((2, 1, 32, 32), -1.0))
     >>> judged.probabilities.shape, judged.features.shape

@@ -36,9 +36,10 @@ class Train:
     epochs: float = 0.0  # ... or passes through the data
     batch: int = 128
     accumulate: int = 1  # parts of a batch that are run one after the other
-    optimizer: str = "adamw"
+    optimizer: str = "adamw"  # adam, adamw, muon: orthogonal steps for hidden weights, AdamW for the rest
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
+    hidden_rate: float = 10.0  # of muon's orthogonal steps, in units of lr
     weight_decay: float = 0.0
     warmup: int = 0  # steps over which the rate rises from 0
     decay: str = "none"  # how the rate falls to 0 by the last step: none, linear, cosine
@@ -60,12 +61,22 @@ class Train:
 
     def __post_init__(self) -> None:
         _positive(
-            self, "train", "batch", "accumulate", "lr", "log_every", "samples", "checkpoint_every", "keep", "patience"
+            self,
+            "train",
+            "batch",
+            "accumulate",
+            "lr",
+            "hidden_rate",
+            "log_every",
+            "samples",
+            "checkpoint_every",
+            "keep",
+            "patience",
         )
         _not_negative(self, "train", "steps", "epochs", "weight_decay", "warmup", "clip", "sample_every")
         _within(self, "train", 0, 1, "ema", "label_dropout")
         _within(self, "train", 0, 2**63 - 1, "seed")
-        _one_of(self, "train", "optimizer", ("adam", "adamw"))
+        _one_of(self, "train", "optimizer", ("adam", "adamw", "muon"))
         _one_of(self, "train", "decay", ("none", "linear", "cosine"))
         _one_of(self, "train", "reduction", ("mean", "sum"))
         _one_of(self, "train", "precision", PRECISIONS)

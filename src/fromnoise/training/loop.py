@@ -23,6 +23,7 @@ from fromnoise.training.draws import Draws, batch_index, draw, mix
 from fromnoise.training.ema import Averaged
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
 from fromnoise.training.interrupt import Deferred
+from fromnoise.training.optimizers import make_optimizer
 from fromnoise.training.processes import first_alone, make_accelerator
 
 
@@ -51,10 +52,7 @@ class Loop:
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
         self.loss = make_loss(config.process, self.schedule)
-        kind = torch.optim.AdamW if train.optimizer == "adamw" else torch.optim.Adam
-        optimizer = kind(
-            self.bare.parameters(), train.lr, betas=train.betas, weight_decay=train.weight_decay, fused=True
-        )
+        optimizer = make_optimizer(self.bare, train)
         self.network, self.optimizer = self.accelerator.prepare(self.bare, optimizer)
         self.weights = list(self.bare.parameters())
         self.averaged.network.to(self.accelerator.device)

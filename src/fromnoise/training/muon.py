@@ -1,0 +1,144 @@
+"""Muon (Jordan et al. 2024): hidden weights move by orthogonal matrices, everything else by AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+# The odd quintic whose iterates carry singular values in (0, 1] to 0.7 ... 1.2 in five rounds (Jordan et al. 2024).
+_A, _B, _C = 3.4445, -4.7750, 2.0315
+_ROUNDS = 5
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """The nearest matrices with singular values about 1, for matrices (n, rows, columns) of any scale.
+
+    Newton and Schulz's iteration, which needs products only; from U S Vᵀ it makes U S' Vᵀ with S' in 0.7 ... 1.2. In
+    bfloat16, which these bounds can afford, where the device has products of it.
+
+    >>> values = torch.linalg.svdvals(orthogonal(torch.randn(3, 20, 50)))
+    >>> bool((values > 0.6).all() and (values < 1.25).all())
+    True
+    """
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = (x / x.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]).bfloat16()
+    for _ in range(_ROUNDS):
+        gram = x @ x.mT
+        x = _A * x + (_B * gram + _C * (gram @ gram)) @ x
+    x = x.to(matrices.dtype)
+    return x.mT if tall else x
+
+
+def hidden_weights(network: nn.Module, least: int = 16) -> list[Tensor]:
+    """The weights inside a network that multiply features: of linear and convolutional layers.
+
+    Left out are the layers called `door` and `last`, which see the data's own units, where directions are not alike,
+    and matrices with fewer than `least` rows or columns, in which there is little to make orthogonal.
+
+    >>> net = nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 32), nn.Linear(32, 2))
+    >>> [tuple(weight.shape) for weight in hidden_weights(net)]
+    [(32, 32)]
+    """
+    ends = [getattr(network, name, None) for name in ("door", "last")]
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    layers = [part for part in network.modules() if isinstance(part, kinds) and part not in ends]
+    weights = {id(layer.weight): layer.weight for layer in layers}  # two layers may share one
+    return [weight for weight in weights.values() if weight.requires_grad and min(weight.flatten(1).shape) >= least]
+
+
+class Muon(torch.optim.Optimizer):
+    """Orthogonal steps with momentum for some weights, AdamW for the others.
+
+    A weight (rows, ...) is taken as a matrix (rows, columns). Its step is lr · scale · max(1, rows / columns)^½ times
+    the orthogonalised Nesterov momentum of its gradient, so that every direction of it moves alike, however seldom a
+    sample points there. `lr` is AdamW's rate for the others.
+
+    Args:
+        hidden: the weights that take orthogonal steps, of at least two dimensions each.
+        others: all other weights.
+        lr: AdamW's learning rate.
+        scale: the rate of orthogonal steps, in units of `lr`.
+        betas: of AdamW; in [0, 1).
+        momentum: of the orthogonal steps; in [0, 1).
+        weight_decay: decoupled, for all.
+
+    >>> net = nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 32), nn.Linear(32, 1))
+    >>> optimizer = Muon(hidden_weights(net), [net[0].weight, net[2].weight])
+    >>> net(torch.ones(4, 2)).square().mean().backward()
+    >>> optimizer.step()
+    """
+
+    def __init__(
+        self,
+        hidden: Iterable[Tensor],
+        others: Iterable[Tensor],
+        lr: float = 2e-3,
+        *,
+        scale: float = 10.0,
+        betas: tuple[float, float] = (0.9, 0.99),
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {"lr": lr, "weight_decay": weight_decay}
+        groups = [
+            {"params": list(hidden), "momentum": momentum, "scale": scale, "orthogonal": True},
+            {"params": list(others), "betas": betas, "eps": 1e-8, "orthogonal": False},
+        ]
+        super().__init__([group for group in groups if group["params"]], defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        """Follow the gradients; weights without one stay. `closure` is not supported."""
+        if closure is not None:
+            raise ValueError("Muon takes no closure")
+        for group in self.param_groups:
+            weights = [p for p in group["params"] if p.grad is not None]
+            if group["orthogonal"]:
+                self._orthogonal(group, weights)
+            elif weights:
+                self._adamw(group, weights)
+
+    def _orthogonal(self, group: dict[str, Any], weights: list[Tensor]) -> None:
+        """Weights of one shape are one stack of matrices: few large products instead of many small ones."""
+        stacks: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
+        for weight in weights:
+            state = self.state[weight]
+            if not state:
+                state["momentum"] = torch.zeros_like(weight)
+            mean, gradient = state["momentum"], weight.grad
+            assert gradient is not None
+            mean.mul_(group["momentum"]).add_(gradient)
+            ahead = gradient.add(mean, alpha=group["momentum"]).flatten(1)
+            stacks.setdefault((ahead.shape[0], ahead.shape[1]), []).append((weight, ahead))
+        for (rows, columns), stack in stacks.items():
+            rate = group["lr"] * group["scale"] * max(1.0, rows / columns) ** 0.5
+            for (weight, _), move in zip(stack, orthogonal(torch.stack([ahead for _, ahead in stack])), strict=True):
+                weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(move.view_as(weight), alpha=rate)
+
+    def _adamw(self, group: dict[str, Any], weights: list[Tensor]) -> None:
+        for weight in weights:
+            if not self.state[weight]:
+                state = {"step": torch.zeros((), device=weight.device)}
+                self.state[weight] = state | {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
+        states = [self.state[weight] for weight in weights]
+        adamw(
+            weights,
+            [weight.grad for weight in weights if weight.grad is not None],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
