@@ -19,6 +19,7 @@ from machine import here
 
 import fromnoise as fn
 from fromnoise.model.options import parse_value
+from fromnoise.training import Stepped
 
 WARM, TIMED = 5, 60
 
@@ -29,7 +30,7 @@ def speed(config: fn.Config) -> float:
     for event in fn.fit(
         config.override({"train.steps": WARM + TIMED, "train.log_every": WARM, "train.sample_every": 0})
     ):
-        if isinstance(event, fn.events.Stepped) and event.step == WARM:
+        if isinstance(event, Stepped) and event.step == WARM:
             began = time.perf_counter()
     return TIMED / (time.perf_counter() - began)
 

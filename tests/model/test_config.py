@@ -22,21 +22,28 @@ values = st.recursive(numbers | texts, lambda inner: st.lists(inner, max_size=3)
 positive, counts = st.floats(1e-9, 1e9), st.integers(1, 10**6)
 sections = st.dictionaries(texts, values, max_size=4)
 
-processes = st.builds(Process, texts, texts, texts, st.booleans())
+processes = st.builds(Process, texts, texts, texts, texts, st.booleans())
+precisions = st.sampled_from(["auto", "fp32", "bf16", "fp16"])
 trains = st.builds(
     lambda parts, accumulate, **rest: Train(batch=parts * accumulate, accumulate=accumulate, **rest),
     parts=counts, accumulate=counts, steps=st.integers(0, 10**9), epochs=st.just(0.0),
-    optimizer=st.sampled_from(["adam", "adamw"]), lr=positive,
+    optimizer=st.sampled_from(["adam", "adamw", "muon"]), lr=positive, hidden_rate=positive,
     betas=st.tuples(*[st.floats(0, 1, exclude_max=True)] * 2), weight_decay=st.floats(0, 1), warmup=counts,
     decay=st.sampled_from(["none", "linear", "cosine"]), clip=st.floats(0, allow_nan=False),
     ema=st.floats(0, 1, exclude_max=True), reduction=st.sampled_from(["mean", "sum"]),
-    label_dropout=st.floats(0, 1), flip=st.booleans(), precision=st.sampled_from(["fp32", "bf16", "fp16"]),
+    label_dropout=st.floats(0, 1), flip=st.booleans(), precision=precisions,
     seed=st.integers(0, 2**63 - 1), log_every=counts, sample_every=st.integers(0, 99), samples=counts,
     checkpoint_every=counts, keep=counts, keep_steps=st.lists(counts, max_size=3).map(tuple),
     tracker=texts, patience=counts,
 )  # fmt: skip
 samples = st.builds(
-    Sample, texts, st.integers(0, 10**6), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), counts
+    Sample,
+    texts,
+    st.integers(0, 10**6),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    counts,
+    precisions,
 )
 facts = st.integers(1, 9).flatmap(
     lambda d: st.builds(

@@ -5,6 +5,7 @@ import torch
 
 from fromnoise.process import (
     PREDICTIONS,
+    TIMES,
     VARIANCES,
     WEIGHTS,
     Denoised,
@@ -175,3 +176,20 @@ def test_hybrid_needs_a_variance():
     x_0, eps, _, n = batch()
     with pytest.raises(ValueError, match="trains a variance"):
         hybrid_loss(point_mass(trainable(0, 0)), x_0, n, eps, S)
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_laws_of_times_are_laws_on_the_unit_interval(name: str) -> None:
+    """Logit-normal: the logit of the numbers has mean 0 and variance 1; its density at 1/2 is 4 / sqrt(2 pi)."""
+    u = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    t = TIMES[name](u)
+    assert bool(((t > 0) & (t < 1)).all())
+    assert bool((t.diff() > 0).all())
+    if name == "logit-normal":
+        logit = t.logit()
+        assert abs(logit.mean().item()) < 1e-3
+        assert abs(logit.var().item() - 1) < 1e-2
+        assert ((t - 0.5).abs() < 0.01).double().mean().item() == pytest.approx(
+            0.02 * 4 / (2 * torch.pi) ** 0.5, rel=0.02
+        )
+    assert bool((TIMES[name](torch.tensor([0.0]).double()) >= 0).all())

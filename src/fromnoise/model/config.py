@@ -25,6 +25,7 @@ class Process:
     prediction: str = "eps"  # eps, x_0, v, flow, score, mean
     variance: str = "small"  # σ_t² while sampling: small (β̃), large (β), learned
     loss: str = "simple"  # simple (K 17), clean, velocity, min-snr, variational (K 16), hybrid
+    times: str = "uniform"  # law of the training times: uniform, or logit-normal, most in the middle
     conditional: bool = False  # tell the network the class of each sample
 
 

@@ -21,6 +21,7 @@ from fromnoise.process.levels import (
 )
 from fromnoise.process.likelihood import bound_term, prior_term
 from fromnoise.process.objectives import (
+    TIMES,
     WEIGHTS,
     Weight,
     denoising_loss,
@@ -35,6 +36,7 @@ __all__ = [
     "CLEAN",
     "PREDICTIONS",
     "SCHEDULES",
+    "TIMES",
     "VARIANCES",
     "VP",
     "WEIGHTS",

@@ -116,3 +116,28 @@ WEIGHTS: dict[str, Weight] = {
     "min-snr": min_snr,
 }
 """The weights that depend on the level alone, by the names that configurations use."""
+
+
+def logit_normal(u: Tensor) -> Tensor:
+    """Uniform numbers in [0, 1) as numbers whose logit is N(0, 1): most in the middle, few at the ends.
+
+    Trained at such times, a network spends its effort where noise and picture are hard to tell apart (Esser et al.
+    2024, who give it for flows); near t = 0 and t = T there is little to learn.
+
+    >>> logit_normal(torch.tensor([0.0, 0.5, 0.975]).double())
+    tensor([0.0000, 0.5000, 0.8765], dtype=torch.float64)
+    """
+    return torch.special.ndtri(u).sigmoid()
+
+
+def uniform(u: Tensor) -> Tensor:
+    """Algorithm 1 of both papers: every time as often as any other.
+
+    >>> uniform(torch.tensor([0.25]))
+    tensor([0.2500])
+    """
+    return u
+
+
+TIMES: dict[str, Callable[[Tensor], Tensor]] = {"uniform": uniform, "logit-normal": logit_normal}
+"""Laws of the training times, by the names that configurations use: u ~ U(0, 1) -> t / T."""

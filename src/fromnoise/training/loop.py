@@ -17,7 +17,7 @@ from fromnoise.data import Dataset
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, checkpoints
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
-from fromnoise.process import at
+from fromnoise.process import TIMES, at
 from fromnoise.training import checkpoint, log
 from fromnoise.training.draws import Draws, batch_index, draw, mix
 from fromnoise.training.ema import Averaged
@@ -142,18 +142,22 @@ class Loop:
             last = i == train.accumulate - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.network):
                 loss = self._part_loss(index, rows, draws, mix(train.seed, "dropout", step) + rows.start)
-                self.accelerator.backward(loss)
+                scaler = self.accelerator.scaler
+                (loss if scaler is None else scaler.scale(loss)).backward()
             total += loss.detach()
         self.accelerator.unscale_gradients()
         norm = float(nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf))
-        self._move(norm, float(self.accelerator.reduce(total, "mean")))
+        if self.accelerator.num_processes > 1:
+            total = self.accelerator.reduce(total, "mean")
+        self._move(norm, float(total))
         return norm
 
     def _move(self, norm: float, loss: float) -> None:
         """Follow the gradient, or leave the step out where it is not finite; no process waits in here."""
         progress, self.whole = self.progress, False
         if math.isfinite(norm):
-            self.optimizer.step()
+            # accelerate's wrapper looks for optional packages at every step; all it is needed for is the scaler.
+            (self.optimizer.optimizer if self.accelerator.scaler is None else self.optimizer).step()
             if self.config.train.ema:
                 self.averaged.update(self.bare, progress.step)
             progress.loss_sum, progress.loss_count = progress.loss_sum + loss, progress.loss_count + 1
@@ -173,7 +177,8 @@ class Loop:
             flip = draws.flip[rows].to(device).reshape(-1, *[1] * (x_0.ndim - 1))
             x_0 = torch.where(flip, x_0.flip(-1), x_0)
         labels = self._labels(index[rows], draws.hide[rows])
-        level = at(self.schedule, self.schedule.times(draws.u[rows]), x_0)
+        times = self.schedule.times(TIMES[self.config.process.times](draws.u[rows]))
+        level = at(self.schedule, times, x_0)
         denoise = make_denoiser(self.network, self.config.process, self.schedule, labels)
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
