@@ -15,10 +15,11 @@ _ROUNDS = 5
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The nearest matrices with singular values about 1, for matrices (n, rows, columns) of any scale.
+    """The same matrices with singular values near 1, for matrices (n, rows, columns) of any scale.
 
-    Newton and Schulz's iteration, which needs products only; from U S Vᵀ it makes U S' Vᵀ with S' in 0.7 ... 1.2. In
-    bfloat16, which these bounds can afford, where the device has products of it.
+    Newton and Schulz's iteration, which needs products only: from U S Vᵀ it makes U S' Vᵀ, where S' is 0.7 ... 1.2 for
+    all but the smallest of S. Each round multiplies by a polynomial of x xᵀ, and these commute: they are gathered on the
+    small side, which for a convolution's weight costs a third of applying them one by one.
 
     >>> values = torch.linalg.svdvals(orthogonal(torch.randn(3, 20, 50)))
     >>> bool((values > 0.6).all() and (values < 1.25).all())
@@ -26,11 +27,14 @@ def orthogonal(matrices: Tensor) -> Tensor:
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    x = (x / x.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]).bfloat16()
+    x = x / x.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
+    gram, gathered = x @ x.mT, None
+    unit = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     for _ in range(_ROUNDS):
-        gram = x @ x.mT
-        x = _A * x + (_B * gram + _C * (gram @ gram)) @ x
-    x = x.to(matrices.dtype)
+        factor = _A * unit + _B * gram + _C * (gram @ gram)
+        gathered = factor if gathered is None else factor @ gathered
+        gram = factor @ gram @ factor
+    x = gathered @ x
     return x.mT if tall else x
 
 

@@ -1,0 +1,207 @@
+"""Sampling with ours and with the peers, in turn: seconds a picture and network call, and whether that stays so.
+
+python benchmarks/bench_sampling.py [--sizes h ho mnist] [--n 256] [--calls 10 50] [--longest 20] [--quick]
+
+The networks are those of bench_training.py, untrained, with random weights where a layer starts at zero. Every library
+draws DDIM samples by its own pipeline, as a person would call it. A number of calls that would take the slowest
+contender longer than --longest seconds is left out; the smallest is cut instead, for each call costs the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+os.environ["TQDM_DISABLE"] = "1"
+
+import contenders as peers
+import torch
+from bench_training import Setup, prepared
+from contenders import SIDE, SIZES, Contender, clocked, flops, in_turn
+from machine import here
+from torch import nn
+
+from fromnoise.model import Model
+from fromnoise.model.assembly import make_network
+from fromnoise.model.precision import casting
+
+Draw = Callable[[int, int], object]  # (pictures, network calls) -> all of them, drawn
+HEADINGS = {
+    "library": "library", "setting": "setting", "parameters_m": "M params", "gflop": "GFLOP/call", "n": "n",
+    "calls": "calls", "seconds": "s", "spread_seconds": "IQR", "ms_per_call": "ms an im. and call", "gflops": "GFLOP/s",
+}  # fmt: skip
+AT_ONCE = (64, 256, 1024, 4096)
+
+
+def awake(network: nn.Module, setup: Setup) -> nn.Module:
+    """The network ready to be sampled, with random numbers in weights that are zero: else it would answer 0."""
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.ndim > 1 and not bool(weight.any()):
+                nn.init.normal_(weight, std=0.02)
+    return network.to(setup.device).eval()
+
+
+def with_diffusers(setup: Setup, precision: str) -> tuple[nn.Module, Draw]:
+    """DDIMPipeline in its defaults."""
+    from diffusers import DDIMPipeline, DDIMScheduler
+
+    network = awake(peers.diffusers_network(setup.size, setup.config.network, setup.wanted), setup)
+    pipeline = DDIMPipeline(network, DDIMScheduler(num_train_timesteps=1000))
+    pipeline.set_progress_bar_config(disable=True)
+
+    def draw(n: int, calls: int) -> object:
+        with casting(precision, setup.device):
+            return pipeline(batch_size=n, num_inference_steps=calls, output_type="np")
+
+    return network, draw
+
+
+def with_ddp(setup: Setup) -> tuple[nn.Module, Draw]:
+    """GaussianDiffusion.sample with sampling_timesteps, which makes it DDIM."""
+    network = awake(peers.ddp_network(setup.size, setup.config.network, setup.wanted), setup)
+    from denoising_diffusion_pytorch import GaussianDiffusion
+
+    def draw(n: int, calls: int) -> object:
+        diffusion = GaussianDiffusion(network, image_size=SIDE, sampling_timesteps=calls).to(setup.device)
+        return diffusion.sample(batch_size=n)
+
+    return network, draw
+
+
+def with_ours(setup: Setup, precision: str) -> tuple[nn.Module, Draw]:
+    """Model.sample of the recipe."""
+    assert setup.config.facts is not None
+    network = awake(make_network(setup.config, setup.config.facts), setup)
+    model = Model(setup.config, network)
+
+    def draw(n: int, calls: int) -> object:
+        return model.sample(n, solver="ddim", steps=calls, weight=1.0, precision=precision)
+
+    return network, draw
+
+
+def contestants(setup: Setup) -> dict[tuple[str, str], tuple[nn.Module, Draw]]:
+    """All that draw, by library and setting."""
+    found = {
+        ("diffusers", "float32"): with_diffusers(setup, "fp32"),
+        ("diffusers", "bf16"): with_diffusers(setup, "bf16"),
+        ("denoising-diffusion-pytorch", "float32"): with_ddp(setup),
+        ("fromnoise", "float32"): with_ours(setup, "fp32"),
+        ("fromnoise", "default"): with_ours(setup, "auto"),
+    }
+    for name, (network, draw) in found.items():
+        _check_calls(name, network, draw)
+    return found
+
+
+def _check_calls(name: tuple[str, str], network: nn.Module, draw: Draw) -> None:
+    """Raise where a library that is asked for three network calls makes another number."""
+    made: list[object] = []
+    handle = network.register_forward_pre_hook(lambda *_: made.append(None))
+    draw(2, 3)
+    handle.remove()
+    if len(made) != 3:
+        raise RuntimeError(f"{' '.join(name)} made {len(made)} network calls for 3")
+
+
+def facts(setup: Setup, network: nn.Module) -> dict[str, Any]:
+    """Size, and FLOPs of one call on one picture."""
+    with torch.no_grad():
+        count = flops(lambda: network(setup.x(), setup.time()))
+    weights = sum(p.numel() for p in network.parameters())
+    return {"parameters": weights, "parameters_m": weights / 1e6, "flops": count, "gflop": count / 1e9}
+
+
+def raced(setup: Setup, n: int, counts: Sequence[int], longest: float, seconds: float) -> dict[str, Any]:
+    """The figures of all, for each number of calls that fits into `longest` seconds."""
+    made = contestants(setup)
+    few = max(1, n // 8)
+    call = max(clocked(partial(draw, few, 1), setup.device) for _, draw in made.values()) * n / few
+    fitting = [count for count in counts if count * call <= longest] or [max(1, int(longest / call))]
+    rows: list[dict[str, Any]] = []
+    for count in fitting:
+        runners = [
+            Contender(*name, partial(draw, n, count), n * count, facts(setup, network) | {"n": n, "calls": count})
+            for name, (network, draw) in made.items()
+        ]
+        times = in_turn(runners, setup.device, warm=0, seconds=seconds, least=1, most=20)
+        rows += [peers.summary(one, times[one.name]) for one in runners]
+    for row in rows:
+        row |= {"ms_per_call": 1000 / row["per_second"], "gflops": row["gflop"] * row["per_second"]}
+    pairs = [
+        ratio | {"calls": count}
+        for count in fitting
+        for ratio in peers.ratios([row for row in rows if row["calls"] == count], "fromnoise", "per_second", "gflops")
+    ]
+    missing = {count: count * call for count in counts if count not in fitting}
+    return {"recipe": setup.size.recipe, "contenders": rows, "ratios": pairs, "left_out": missing}
+
+
+def flatness(
+    setup: Setup, numbers: Sequence[int], longest: float, seconds: float, calls: int = 2
+) -> list[dict[str, Any]]:
+    """What a picture and network call costs with ours, for several numbers of pictures asked for at once."""
+    _, draw = with_ours(setup, "auto")
+    smallest = min(numbers)
+    draw(smallest, calls)
+    each = clocked(partial(draw, smallest, calls), setup.device) / smallest
+    runners = [
+        Contender("fromnoise", f"n = {n}", partial(draw, n, calls), n * calls, {"n": n, "calls": calls})
+        for n in numbers
+        if n * each <= longest
+    ]
+    times = in_turn(runners, setup.device, warm=0, seconds=seconds, least=2, most=20)
+    rows = [peers.summary(one, times[one.name]) for one in runners]
+    for row in rows:
+        row |= {"ms_per_call": 1000 / row["per_second"], "of_smallest": rows[0]["per_second"] / row["per_second"]}
+    return rows
+
+
+def show(name: str, found: dict[str, Any]) -> None:
+    """Print one size."""
+    peers.table(f"Sampling, {name}", found["contenders"], HEADINGS)
+    for count, seconds in found["left_out"].items():
+        print(f"  {count} calls are left out: the slowest would take {seconds:.0f} s; see --longest")
+    headings = {
+        "ours": "fromnoise",
+        "peer": "against",
+        "calls": "calls",
+        "per_second": "images/s x",
+        "gflops": "GFLOP/s x",
+    }
+    peers.table(f"Sampling, {name}: ours over theirs", found["ratios"], headings)
+    headings = {
+        "n": "n",
+        "calls": "calls",
+        "seconds": "s",
+        "ms_per_call": "ms an im. and call",
+        "of_smallest": "of the first",
+    }
+    peers.table(f"Sampling, {name}: ours, more at once", found["at_once"], headings)
+
+
+def main() -> None:
+    parser = peers.arguments(__doc__)
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), help="all of them, or with --quick h alone")
+    parser.add_argument("--n", type=int, help="pictures drawn: 256, or with --quick 4")
+    parser.add_argument("--calls", type=int, nargs="+", default=[10, 50], help="network calls a sample")
+    parser.add_argument("--longest", type=float, default=20.0, metavar="SECONDS", help="that one drawing may take")
+    parser.add_argument("--seconds", type=float, default=30.0, help="after which no new round begins")
+    args = parser.parse_args()
+    device, n = peers.device_of(args), args.n or (4 if args.quick else 256)
+    longest, seconds = (1.0, 0.0) if args.quick else (args.longest, args.seconds)
+    found: dict[str, Any] = {}
+    for name in args.sizes or (["h"] if args.quick else list(SIZES)):
+        setup = prepared(name, 64, device, args.quick)
+        found[name] = raced(setup, n, args.calls, longest, seconds)
+        numbers = (2, 4, 8) if args.quick else AT_ONCE
+        found[name]["at_once"] = flatness(setup, numbers, longest, seconds)
+        show(name, found[name])
+    peers.write({**here(), "sampling": found}, args.json)
+
+
+if __name__ == "__main__":
+    main()
