@@ -54,12 +54,10 @@ def test_the_gradient_is_that_of_the_papers_loss(loss):
     loop = awake(loop_of(config))
     found = gradient(loop)
     loop.bare.zero_grad()
-    draws, index = draw(0, 0, 8, (2,), False, 0.3, torch.device("cpu")), batch_index(0, 0, 8, 50)
-    x_0 = load("mixture", n=50).batch(index)
-    t = (draws.u * 20).floor() + 1  # U{1..T}
-    n = at(loop.schedule, t, x_0)
-    x_t = n.alpha * x_0 + n.sigma * draws.eps
-    v = loop.bare(x_t, (t / 20).float())
+    batch = loop.batches[0]
+    x_0, n = batch.x_0, at(loop.schedule, batch.level.t, batch.x_0)
+    x_t = n.alpha * x_0 + n.sigma * batch.eps
+    v = loop.bare(x_t, batch.level.t / 20)
     snr = n.alpha**2 / n.sigma**2
     weight = {"simple": snr, "clean": 1.0, "velocity": 1 / n.sigma**2, "min-snr": snr.clamp(max=5)}[loss]
     (weight * (n.alpha * x_t - n.sigma * v - x_0) ** 2).mean().backward()
@@ -94,13 +92,14 @@ def test_label_dropout_hides_labels_behind_the_number_of_classes(hidden, shown):
 
 def test_flips_mirror_about_half_of_the_pictures_left_to_right(tmp_path):
     loop = loop_of(pictures(tmp_path).override({"network.every": 0}), network="nets:Stumbling")
-    draws, index = draw(0, 0, 8, (1, 8, 8), True, 0.2, torch.device("cpu")), batch_index(0, 0, 8, 37)
+    steps = loop.batches.steps  # which are drawn as one large batch
+    draws, index = draw(0, 0, 8 * steps, (1, 8, 8), True, 0.2, torch.device("cpu")), batch_index(0, 0, 8, 37)
     seen = []
     loop.loss = lambda denoise, x_0, level, eps: (
         seen.append(x_0) or loop.bare.net.last.weight.sum() + 0 * x_0[:, 0, 0, 0]
     )
     loop.step()
-    for x_0, flip, row in zip(torch.cat(seen), draws.flip, loop.data.batch(index), strict=True):
+    for x_0, flip, row in zip(torch.cat(seen), draws.flip[:8], loop.data.batch(index), strict=True):
         assert torch.equal(x_0, row.flip(-1) if flip else row)
 
 

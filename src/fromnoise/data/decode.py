@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 # 256 MB of RGB, Pillow's own limit; we refuse where Pillow would only warn.
 MOST_PIXELS = 89_478_485
@@ -125,9 +125,10 @@ def widen(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return ImageOps.exif_transpose(image) if turned else image  # without a turn it would only copy
     except Exception:  # a damaged EXIF block does not spoil the pixels
-        return image.copy()
+        return image
 
 
 def _simplify(image: Image.Image) -> Image.Image:

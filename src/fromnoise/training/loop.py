@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,9 +16,9 @@ from fromnoise.data import Dataset
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, checkpoints
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
-from fromnoise.process import TIMES, at
 from fromnoise.training import checkpoint, log
-from fromnoise.training.draws import Draws, batch_index, draw, mix
+from fromnoise.training.batches import Batch, Batches
+from fromnoise.training.draws import mix
 from fromnoise.training.ema import Averaged
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
 from fromnoise.training.interrupt import Deferred
@@ -55,6 +54,9 @@ class Loop:
         optimizer = make_optimizer(self.bare, train)
         self.network, self.optimizer = self.accelerator.prepare(self.bare, optimizer)
         self.weights = list(self.bare.parameters())
+        first, mine = self.accelerator.process_index, self.part * train.accumulate
+        rows = slice(first * mine, (first + 1) * mine)
+        self.batches = Batches(config, data, self.schedule, self.accelerator.device, rows)
         self.averaged.network.to(self.accelerator.device)
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
@@ -128,20 +130,17 @@ class Loop:
     def step(self) -> float:
         """One optimiser step of Algorithm 1; gives the norm of the gradient, the same in every process."""
         train, step = self.config.train, self.progress.step
-        facts, device = self.config.facts, self.accelerator.device
-        assert facts is not None
-        draws = draw(train.seed, step, train.batch, facts.shape, train.flip, train.label_dropout, device)
-        index = batch_index(train.seed, step, train.batch, len(self.data))
+        batch = self.batches[step]
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
         self.bare.train()
-        total = torch.zeros((), device=device)
-        first = self.accelerator.process_index * train.accumulate * self.part
+        total = torch.zeros((), device=self.accelerator.device)
         for i in range(train.accumulate):
-            rows = slice(first + i * self.part, first + (i + 1) * self.part)
+            part = batch.part(slice(i * self.part, (i + 1) * self.part))
+            first = (self.accelerator.process_index * train.accumulate + i) * self.part
             last = i == train.accumulate - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.network):
-                loss = self._part_loss(index, rows, draws, mix(train.seed, "dropout", step) + rows.start)
+                loss = self._part_loss(part, mix(train.seed, "dropout", step) + first)
                 scaler = self.accelerator.scaler
                 (loss if scaler is None else scaler.scale(loss)).backward()
             total += loss.detach()
@@ -169,31 +168,16 @@ class Loop:
         self.optimizer.zero_grad()
         progress.step += 1
 
-    def _part_loss(self, index: np.ndarray, rows: slice, draws: Draws, dropout_seed: int) -> Tensor:
+    def _part_loss(self, part: Batch, dropout_seed: int) -> Tensor:
         """The loss of a part, scaled so that the mean over processes of all sums is the batch's."""
         train, device = self.config.train, self.accelerator.device
-        x_0 = self.data.batch(index[rows]).to(device)
-        if train.flip:
-            flip = draws.flip[rows].to(device).reshape(-1, *[1] * (x_0.ndim - 1))
-            x_0 = torch.where(flip, x_0.flip(-1), x_0)
-        labels = self._labels(index[rows], draws.hide[rows])
-        times = self.schedule.times(TIMES[self.config.process.times](draws.u[rows]))
-        level = at(self.schedule, times, x_0)
-        denoise = make_denoiser(self.network, self.config.process, self.schedule, labels)
+        denoise = make_denoiser(self.network, self.config.process, self.schedule, part.labels)
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             _seed(device, dropout_seed)
-            each = self.loss(denoise, x_0, level, draws.eps[rows])
-        scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * x_0[0].numel())
+            each = self.loss(denoise, part.x_0, part.level, part.eps)
+        scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * part.x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
-
-    def _labels(self, index: np.ndarray, hide: Tensor) -> Tensor | None:
-        if not self.config.process.conditional:
-            return None
-        labels = self.data.batch_labels(index)
-        assert labels is not None
-        none = torch.full_like(labels, len(self.data.classes))
-        return torch.where(hide, none, labels).to(self.accelerator.device)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step: warm-up, then constant or falling to 0 at the end of training."""

@@ -18,8 +18,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
     """The same matrices with singular values near 1, for matrices (n, rows, columns) of any scale.
 
     Newton and Schulz's iteration, which needs products only: from U S Vᵀ it makes U S' Vᵀ, where S' is 0.7 ... 1.2 for
-    all but the smallest of S. Each round multiplies by a polynomial of x xᵀ, and these commute: they are gathered on the
-    small side, which for a convolution's weight costs a third of applying them one by one.
+    all but the smallest of S. Each round multiplies by a polynomial of x xᵀ, and these commute: they are gathered on
+    the small side, which for a convolution's weight costs a third of applying them one by one.
 
     >>> values = torch.linalg.svdvals(orthogonal(torch.randn(3, 20, 50)))
     >>> bool((values > 0.6).all() and (values < 1.25).all())

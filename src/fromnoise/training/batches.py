@@ -1,0 +1,79 @@
+"""What the optimiser steps need of data and randomness, prepared for several small steps at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fromnoise.data import Dataset
+from fromnoise.model import Config
+from fromnoise.process import TIMES, Level, Schedule, at
+from fromnoise.training.draws import batch_index, draw
+
+NUMBERS, STEPS = 2**18, 64
+"""At most so many numbers and steps are prepared at once: a small step costs less than its preparation alone."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples x_0 (n, *shape), their labels (n,) or None, the levels they go to, the noise that takes them there."""
+
+    x_0: Tensor
+    labels: Tensor | None
+    level: Level
+    eps: Tensor
+
+    def part(self, rows: slice) -> Batch:
+        """Some of its samples."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Batch(self.x_0[rows], labels, Level(*(part[rows] for part in self.level)), self.eps[rows])
+
+
+class Batches:
+    """The batches of a run by step, a function of the settings, the data and the step alone.
+
+    `mine` are the rows of each batch that this process trains on; all processes draw the same randomness and take their
+    own rows of it.
+
+    >>> from fromnoise.data import load
+    >>> from fromnoise.process import linear
+    >>> config = Config.from_dict({"train": {"steps": 3, "batch": 4}})
+    >>> batches = Batches(config, load("moons", n=10), linear(10), torch.device("cpu"), slice(0, 4))
+    >>> batches[2].x_0.shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(self, config: Config, data: Dataset, schedule: Schedule, device: torch.device, mine: slice):
+        self.config, self.data, self.schedule, self.device, self.mine = config, data, schedule, device, mine
+        self.steps = max(1, min(STEPS, NUMBERS // (config.train.batch * int(np.prod(data.shape)))))
+        self._first, self._ready = -1, []
+
+    def __getitem__(self, step: int) -> Batch:
+        block, place = divmod(step, self.steps)
+        if block != self._first:
+            self._first, self._ready = block, self._prepare(block)
+        return self._ready[place]
+
+    def _prepare(self, block: int) -> list[Batch]:
+        """All batches of a block of steps; the block draws as one large batch."""
+        train, process, n = self.config.train, self.config.process, self.config.train.batch
+        draws = draw(train.seed, block, n * self.steps, self.data.shape, train.flip, train.label_dropout, self.device)
+        u, eps, flip, hide = (part.unflatten(0, (self.steps, n))[:, self.mine].flatten(0, 1) for part in draws)
+        steps = range(block * self.steps, (block + 1) * self.steps)
+        index = np.concatenate([batch_index(train.seed, step, n, len(self.data))[self.mine] for step in steps])
+        x_0 = self.data.batch(index).to(self.device, non_blocking=True)
+        if train.flip:
+            x_0 = torch.where(flip.to(self.device).reshape(-1, *[1] * (x_0.ndim - 1)), x_0.flip(-1), x_0)
+        labels = self._labels(index, hide) if process.conditional else None
+        level = at(self.schedule, self.schedule.times(TIMES[process.times](u)), x_0)
+        whole, rows = Batch(x_0, labels, level, eps), len(index) // self.steps
+        return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(self.steps)]
+
+    def _labels(self, index: np.ndarray, hide: Tensor) -> Tensor:
+        labels = self.data.batch_labels(index)
+        assert labels is not None
+        none = torch.full_like(labels, len(self.data.classes))
+        return torch.where(hide, none, labels).to(self.device, non_blocking=True)
