@@ -26,8 +26,6 @@ def loop_of(config, **options) -> Loop:
     """The loop of a configuration, before its first step."""
     import dataclasses
 
-    from fromnoise.data import load
-
     data = load(config.data["name"], **{k: v for k, v in config.data.items() if k != "name"})
     return Loop(dataclasses.replace(config, facts=facts_of(data)), data, None, **options)
 

@@ -49,7 +49,8 @@ class Batches:
     def __init__(self, config: Config, data: Dataset, schedule: Schedule, device: torch.device, mine: slice):
         self.config, self.data, self.schedule, self.device, self.mine = config, data, schedule, device, mine
         self.steps = max(1, min(STEPS, NUMBERS // (config.train.batch * int(np.prod(data.shape)))))
-        self._first, self._ready = -1, []
+        self._first = -1
+        self._ready: list[Batch] = []
 
     def __getitem__(self, step: int) -> Batch:
         block, place = divmod(step, self.steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -14,28 +14,41 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ROUNDS = 5
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """The same matrices with singular values near 1, for matrices (n, rows, columns) of any scale.
+def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """The same matrices with singular values near 1; of any shapes and scales.
 
     Newton and Schulz's iteration, which needs products only: from U S Vᵀ it makes U S' Vᵀ, where S' is 0.7 ... 1.2 for
-    all but the smallest of S. Each round multiplies by a polynomial of x xᵀ, and these commute: they are gathered on
-    the small side, which for a convolution's weight costs a third of applying them one by one.
+    all but the smallest of S. Each round multiplies by a polynomial of x xᵀ, and these commute. So they are gathered on
+    the small side, in one stack for all matrices of the same side: a third of the work, and few large products.
 
-    >>> values = torch.linalg.svdvals(orthogonal(torch.randn(3, 20, 50)))
+    >>> values = torch.linalg.svdvals(orthogonal([torch.randn(20, 50)])[0])
     >>> bool((values > 0.6).all() and (values < 1.25).all())
     True
     """
-    tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.mT if tall else matrices
-    x = x / x.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
-    gram, gathered = x @ x.mT, None
-    unit = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    for _ in range(_ROUNDS):
-        factor = _A * unit + _B * gram + _C * (gram @ gram)
-        gathered = factor if gathered is None else factor @ gathered
-        gram = factor @ gram @ factor
-    x = gathered @ x
-    return x.mT if tall else x
+    wide = [matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT for matrix in matrices]
+    wide = [x / x.norm().clamp_min(1e-12) for x in wide]
+    sides: dict[int, list[int]] = {}
+    for place, x in enumerate(wide):
+        sides.setdefault(len(x), []).append(place)
+    out = list(matrices)
+    for places in sides.values():
+        factors = _rounds(torch.stack([wide[place] @ wide[place].mT for place in places]))
+        for place, factor in zip(places, factors, strict=True):
+            x = factor @ wide[place]
+            out[place] = x if x.shape == matrices[place].shape else x.mT
+    return out
+
+
+def _rounds(gram: Tensor) -> Tensor:
+    """For x xᵀ of each x, (n, side, side), the product of all rounds' polynomials: what x is to be multiplied by."""
+    unit = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+    gathered = unit
+    for number in range(_ROUNDS):
+        factor = torch.baddbmm(torch.add(_A * unit, gram, alpha=_B), gram, gram, alpha=_C)
+        gathered = factor @ gathered if number else factor
+        if number < _ROUNDS - 1:
+            gram = factor @ gram @ factor
+    return gathered
 
 
 def hidden_weights(network: nn.Module, least: int = 16) -> list[Tensor]:
@@ -108,21 +121,21 @@ class Muon(torch.optim.Optimizer):
                 self._adamw(group, weights)
 
     def _orthogonal(self, group: dict[str, Any], weights: list[Tensor]) -> None:
-        """Weights of one shape are one stack of matrices: few large products instead of many small ones."""
-        stacks: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
+        if not weights:
+            return
         for weight in weights:
-            state = self.state[weight]
-            if not state:
-                state["momentum"] = torch.zeros_like(weight)
-            mean, gradient = state["momentum"], weight.grad
-            assert gradient is not None
-            mean.mul_(group["momentum"]).add_(gradient)
-            ahead = gradient.add(mean, alpha=group["momentum"]).flatten(1)
-            stacks.setdefault((ahead.shape[0], ahead.shape[1]), []).append((weight, ahead))
-        for (rows, columns), stack in stacks.items():
-            rate = group["lr"] * group["scale"] * max(1.0, rows / columns) ** 0.5
-            for (weight, _), move in zip(stack, orthogonal(torch.stack([ahead for _, ahead in stack])), strict=True):
-                weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(move.view_as(weight), alpha=rate)
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        means = [self.state[weight]["momentum"] for weight in weights]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        torch._foreach_mul_(means, group["momentum"])
+        torch._foreach_add_(means, gradients)
+        ahead = torch._foreach_add(gradients, means, alpha=group["momentum"])
+        moves = orthogonal([move.flatten(1) for move in ahead])
+        rates = [-group["lr"] * group["scale"] * max(1.0, move.shape[0] / move.shape[1]) ** 0.5 for move in moves]
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        for weight, move, rate in zip(weights, moves, rates, strict=True):
+            weight.add_(move.reshape(weight.shape), alpha=rate)
 
     def _adamw(self, group: dict[str, Any], weights: list[Tensor]) -> None:
         for weight in weights:
