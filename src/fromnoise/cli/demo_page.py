@@ -100,7 +100,7 @@ def _digit_blocks(out: Path, model: Model, pictures: Tensor, walked: bytes, foun
         Picture(draw_samples(pictures, "images"), f"64 new digits, seed 0, none left out, {STEPS} network calls each."),
         Text(
             f"This is what {found['training_seconds']:.0f} seconds of training give: {found['steps']:,} steps, "
-            f"{found['passes']:.1f} passes through the 60,000 digits. Each column is a class, told to the network. After "
+            f"{found['passes']:.1f} passes through the 60,000 digits. The network is told which digit to draw. After "
             "half a pass most of them can be read; after four passes hardly one is broken: "
             "fromnoise train mnist --out runs/digits takes about ten minutes."
         ),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from fromnoise.data import Dataset
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, checkpoints
+from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
 from fromnoise.training import checkpoint, log
 from fromnoise.training.batches import Batch, Batches
@@ -52,6 +53,7 @@ class Loop:
         self.schedule = make_schedule(config)
         self.loss = make_loss(config.process, self.schedule)
         optimizer = make_optimizer(self.bare, train)
+        keep_memory()
         self.network, self.optimizer = self.accelerator.prepare(self.bare, optimizer)
         self.weights = list(self.bare.parameters())
         first, mine = self.accelerator.process_index, self.part * train.accumulate
