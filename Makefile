@@ -4,6 +4,7 @@
 # make mutants    break every formula once and name the test that notices (docs/mutants.md)
 # make soak       the tests that take minutes: twenty kills of a training run
 # make bench      our speed beside the peers', in turn in one run (benchmarks/README.md); bench-gpu: the same on CUDA
+# make digits     train the classifier that judges digits (seven minutes)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check format clean mutants soak swissroll bench bench-gpu
+.PHONY: demo test check format clean mutants soak digits swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -35,6 +36,9 @@ soak: $(VENV)/.dev
 swissroll: $(VENV)/.dev
 	$(BIN)/python benchmarks/swissroll.py swissroll --json benchmarks/results/swissroll.json
 	$(BIN)/python benchmarks/swissroll.py swissroll-kuras --json benchmarks/results/swissroll-kuras.json
+
+digits: $(VENV)/.dev
+	$(BIN)/python benchmarks/train_digits.py --json benchmarks/results/digits.json
 
 bench: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/bench.py --device cpu

@@ -42,8 +42,8 @@ def recipe(name: str, /, **options: Any) -> Config:
         raise UserError(f"there is no file {name}") if Path(name).suffix else near
     base = "mnist" if _is_pictures(name, options) else "swissroll"
     tree = read_config(_FOLDER / f"{base}.toml").to_dict()
-    if base == "mnist":  # whose digits have labels, which other pictures need not have
-        tree["process"]["conditional"], tree["sample"]["weight"] = False, 1.0
+    # The recipes know their labels; data of the same kind need not have any.
+    tree["process"]["conditional"], tree["sample"]["weight"] = False, 1.0
     return Config.from_dict({**tree, "about": f"Defaults for {name}", "data": {"name": name, **options}})
 
 
