@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fromnoise.errors import UserError
+from fromnoise.model import precision, read_config
 from fromnoise.training import Finished, Saved, Skipped, Started, Stepped, fit, log
 from runs import differing, drain, pictures, points, state
 
@@ -48,6 +49,16 @@ def test_muon_resumes_to_the_bit(tmp_path):
     assert differing(tmp_path / "run", tmp_path / "whole") == []
     *_, other = drain(points(network__width=32, train__weight_decay=0.1))
     assert not torch.equal(finished.model.sample(4), other.model.sample(4))  # it was not AdamW
+
+
+def test_a_measured_precision_is_written_and_kept_when_the_machine_changes(tmp_path, monkeypatch):
+    config = pictures(tmp_path).override({"train.precision": "auto", "train.steps": 3, "network.every": 0})
+    for half in (2.0, 0.5):  # then on another machine
+        monkeypatch.setattr(
+            precision, "convolution_rate", lambda name, device, half=half: half if name == "bf16" else 1.0
+        )
+        drain(config, tmp_path / "run", network="nets:Stumbling")
+        assert read_config(tmp_path / "run" / "config.toml").train.precision == "bf16"
 
 
 def test_the_run_skips_and_counts_steps_without_stopping(everything):
