@@ -5,6 +5,9 @@
 # make soak       the tests that take minutes: twenty kills of a training run
 # make bench      our speed beside the peers', in turn in one run (benchmarks/README.md); bench-gpu: the same on CUDA
 # make digits     train the classifier that judges digits (seven minutes)
+# make shipped    train the digits that come with the package and judge them (an hour and a half; goes on where stopped)
+# make precision  the fast paths' gradients and training curves beside plain float32's (fifteen minutes)
+# make quality    ours and the peers after 10 and 60 minutes of training each (nine hours; goes on where stopped)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +16,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check format clean mutants soak digits swissroll bench bench-gpu
+.PHONY: demo test check format clean mutants soak digits shipped precision quality swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -39,6 +42,15 @@ swissroll: $(VENV)/.dev
 
 digits: $(VENV)/.dev
 	$(BIN)/python benchmarks/train_digits.py --json benchmarks/results/digits.json
+
+shipped: $(VENV)/.dev
+	$(BIN)/python benchmarks/shipped.py --json benchmarks/results/mnist.json
+
+precision: $(VENV)/.dev
+	$(BIN)/python benchmarks/precision.py --json benchmarks/results/precision.json
+
+quality: $(PEERS)/.done
+	$(PEERS)/bin/python benchmarks/quality.py
 
 bench: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/bench.py --device cpu

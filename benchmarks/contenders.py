@@ -131,15 +131,17 @@ def finite(network: nn.Module) -> bool:
     return all(bool(torch.isfinite(p).all()) for p in network.parameters())
 
 
-def fitted(make: Callable[[int], nn.Module], wanted: int, step: int) -> int:
-    """The multiple of `step` for which make(width) comes nearest to the wanted number of parameters."""
+def fitted(
+    make: Callable[[int], nn.Module], wanted: int, step: int, size_of: Callable[[nn.Module], int] = parameters
+) -> int:
+    """The multiple of `step` for which make(width) comes nearest to the wanted size, which grows with its square."""
 
     def miss(width: int) -> float:
         with torch.device("meta"):
-            return abs(math.log(parameters(make(width)) / wanted))
+            return abs(math.log(size_of(make(width)) / wanted))
 
     with torch.device("meta"):
-        width = max(1, round(math.sqrt(wanted / parameters(make(4 * step))) * 4)) * step
+        width = max(1, round(math.sqrt(wanted / size_of(make(4 * step))) * 4)) * step
     while width > step and miss(width - step) < miss(width):
         width -= step
     while miss(width + step) < miss(width):
@@ -167,7 +169,12 @@ SIZES = {
 SIDE = 32  # of the pictures, in pixels
 
 
-def diffusers_network(size: Size, options: Mapping[str, Any], wanted: int, *, head: int = 8) -> nn.Module:
+SizeOf = Callable[[nn.Module], int]
+
+
+def diffusers_network(
+    size: Size, options: Mapping[str, Any], wanted: int, *, head: int = 8, size_of: SizeOf = parameters
+) -> nn.Module:
     """UNet2DModel of our recipe's shape; `head` is the width of its attention heads, 8 by default there."""
     from diffusers import UNet2DModel
 
@@ -189,10 +196,10 @@ def diffusers_network(size: Size, options: Mapping[str, Any], wanted: int, *, he
             dropout=options.get("dropout", 0.0),
         )
 
-    return make(fitted(make, wanted, 8))
+    return make(fitted(make, wanted, 8, size_of))
 
 
-def ddp_network(size: Size, options: Mapping[str, Any], wanted: int) -> nn.Module:
+def ddp_network(size: Size, options: Mapping[str, Any], wanted: int, *, size_of: SizeOf = parameters) -> nn.Module:
     """The Unet of denoising-diffusion-pytorch; its linear attention at every level but the last stays as it is."""
     with torchvision():
         from denoising_diffusion_pytorch import Unet
@@ -201,7 +208,7 @@ def ddp_network(size: Size, options: Mapping[str, Any], wanted: int) -> nn.Modul
         multiples = size.ddp or tuple(options["multiples"])
         return Unet(width, dim_mults=multiples, channels=size.channels, dropout=options.get("dropout", 0.0))
 
-    return make(fitted(make, wanted, 4))
+    return make(fitted(make, wanted, 4, size_of))
 
 
 def small_network(size: Size, options: Mapping[str, Any], wanted: int) -> nn.Module:

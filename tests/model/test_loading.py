@@ -77,6 +77,27 @@ def test_saving_and_loading_change_no_bit(run, saved, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes()
 
 
+def test_saving_in_half_precision_halves_the_file_and_rounds_the_weights(saved, tmp_path):
+    model = load(saved)
+    model.save(tmp_path / "half", dtype=torch.float16)
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (tmp_path / "half", saved)]
+    whole, half = weights(model), weights(load(tmp_path / "half"))
+    assert abs(sizes[1] - sizes[0] - 2 * sum(w.numel() for w in whole.values())) < 200  # headers differ a little
+    assert all(half[name].dtype == whole[name].dtype for name in whole)
+    for name in whole:
+        torch.testing.assert_close(half[name], whole[name], rtol=2**-11, atol=2**-24)
+    assert not identical(whole, half)
+    assert read_tensors(saved / "model.safetensors").keys() == whole.keys()
+
+
+def test_a_weight_too_large_for_half_precision_is_one_line_and_nothing_is_written(saved, tmp_path):
+    model = load(saved)
+    next(iter(model.network.parameters())).data.fill_(1e6)
+    with pytest.raises(UserError, match=r"numbers too large for torch.float16: save without dtype"):
+        model.save(tmp_path / "half", dtype=torch.float16)
+    assert not (tmp_path / "half").exists()
+
+
 def test_saving_again_replaces_and_anything_else_is_left_alone(run, saved, tmp_path):
     model = load(run)
     model.save(saved)
