@@ -115,7 +115,7 @@ def diffusers(precision: str, best: bool, cheap: bool) -> Peer:
 
 
 def ddp(precision: str, best: bool, cheap: bool) -> Peer:
-    """Unet and GaussianDiffusion of denoising-diffusion-pytorch, trained by its Trainer's rule, its README's settings."""
+    """Unet and GaussianDiffusion of denoising-diffusion-pytorch, trained as its Trainer and its README say."""
     size = SIZES["mnist" if cheap else "h"]
     sized = partial(peers.ddp_network, size, fn.recipe(size.recipe).network)
     network = sized(OUR_FLOPS, size_of=step_flops) if cheap else sized(H_PARAMETERS)
