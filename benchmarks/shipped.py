@@ -83,7 +83,7 @@ def real_confidence() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=24_000)
+    parser.add_argument("--steps", type=int, default=21_000)
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--run", default=str(ROOT / "runs" / "shipped-mnist"))
     parser.add_argument("--save", default=str(ROOT / "src" / "fromnoise" / "model" / "bundled" / "mnist"))
