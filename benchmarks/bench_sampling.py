@@ -19,7 +19,7 @@ os.environ["TQDM_DISABLE"] = "1"
 import contenders as peers
 import torch
 from bench_training import Setup, prepared
-from contenders import SIDE, SIZES, Contender, clocked, flops, in_turn
+from contenders import SIZES, Contender, clocked, flops, in_turn
 from machine import here
 from torch import nn
 
@@ -65,7 +65,7 @@ def with_ddp(setup: Setup) -> tuple[nn.Module, Draw]:
     from denoising_diffusion_pytorch import GaussianDiffusion
 
     def draw(n: int, calls: int) -> object:
-        diffusion = GaussianDiffusion(network, image_size=SIDE, sampling_timesteps=calls).to(setup.device)
+        diffusion = GaussianDiffusion(network, image_size=setup.size.side, sampling_timesteps=calls).to(setup.device)
         return diffusion.sample(batch_size=n)
 
     return network, draw

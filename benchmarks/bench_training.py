@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from ceilings import convolution_ceiling, convolutions, matrix_ceiling, matrix_size
 from ceilings import show as show_ceilings
-from contenders import SIDE, SIZES, Contender, Size, finite, flops, parameters
+from contenders import SIZES, Contender, Size, finite, flops, parameters
 from machine import here
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -87,7 +87,8 @@ def prepared(name: str, batch: int, device: torch.device, quick: bool) -> Setup:
     size = SIZES[name]
     changes = {"train.batch": batch, "train.steps": 10**6} | ({"network.width": 32} if quick else {})
     config = fn.recipe(size.recipe).override(changes)
-    rows = np.random.default_rng(0).integers(0, 256, (4 * batch, size.channels, SIDE, SIDE), np.uint8)
+    shape = (4 * batch, size.channels, size.side, size.side)
+    rows = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     labels = np.arange(len(rows)) % 10
     data = Dataset("images", rows.shape[1:], rows, labels=labels, classes=tuple(map(str, range(10))))
     config = replace(config, facts=facts_of(data))
@@ -192,7 +193,7 @@ def ddp_step(setup: Setup, precision: str) -> Contender:
     from denoising_diffusion_pytorch import GaussianDiffusion
 
     facts = described(network, lambda: network(setup.x(), setup.time()))
-    diffusion, pictures = GaussianDiffusion(network, image_size=SIDE).to(setup.device), setup.pictures(0)
+    diffusion, pictures = GaussianDiffusion(network, image_size=setup.size.side).to(setup.device), setup.pictures(0)
     optimizer = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.9, 0.99))
 
     def loss() -> Tensor:

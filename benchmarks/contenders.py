@@ -155,6 +155,7 @@ class Size:
 
     recipe: str
     channels: int
+    side: int = 32  # of the pictures, in pixels
     ddp: tuple[int, ...] = ()  # multiples of denoising-diffusion-pytorch; () for the recipe's
     azula: tuple[int, ...] = ()  # multiples of azula; () for the recipe's
     azula_blocks: int = 0  # residual blocks a level of azula, down and up; 0 for the recipe's
@@ -164,9 +165,8 @@ class Size:
 SIZES = {
     "h": Size("mnist-higham", 1, ddp=(1, 1, 2, 3, 3), azula=(1, 1, 1, 2, 2), azula_blocks=4),
     "ho": Size("cifar10-ho", 3, ddp=(1, 2, 3), azula=(1, 2, 2, 2), azula_blocks=2),
-    "mnist": Size("mnist", 1),
+    "mnist": Size("mnist", 1, 28),
 }
-SIDE = 32  # of the pictures, in pixels
 
 
 SizeOf = Callable[[nn.Module], int]
@@ -184,7 +184,7 @@ def diffusers_network(
     def make(width: int) -> nn.Module:
         looking = [width * multiple for multiple, looks in zip(multiples, attends, strict=True) if looks]
         return UNet2DModel(
-            sample_size=SIDE,
+            sample_size=size.side,
             in_channels=size.channels,
             out_channels=size.channels,
             block_out_channels=tuple(width * multiple for multiple in multiples),
@@ -217,11 +217,11 @@ def small_network(size: Size, options: Mapping[str, Any], wanted: int) -> nn.Mod
         from smalldiffusion import Scaled, Unet
 
     multiples = tuple(options["multiples"])
-    looking = tuple(SIDE >> level for level, looks in enumerate(options.get("attention") or ()) if looks)
+    looking = tuple(size.side >> level for level, looks in enumerate(options.get("attention") or ()) if looks)
 
     def make(width: int) -> nn.Module:
         return Scaled(Unet)(
-            SIDE, size.channels, size.channels, ch=width, ch_mult=multiples, num_res_blocks=options["blocks"],
+            size.side, size.channels, size.channels, ch=width, ch_mult=multiples, num_res_blocks=options["blocks"],
             attn_resolutions=looking, dropout=options.get("dropout", 0.0),
         )  # fmt: skip
 

@@ -29,7 +29,7 @@ os.environ["TQDM_DISABLE"] = "1"
 import contenders as peers
 import numpy as np
 import torch
-from contenders import SIDE, SIZES, flops, parameters
+from contenders import SIZES, flops, parameters
 from digit_scores import scores
 from machine import here
 from torch import Tensor, nn
@@ -49,12 +49,16 @@ EVERY = 120.0  # seconds from one saved state to the next
 
 @dataclass(frozen=True)
 class Peer:
-    """A library's network, its loss of pictures in [-1, 1], how it draws n of them, and how it is trained.
+    """A library's network, how it learns and how it draws.
 
-    ema: step -> what the average keeps of itself.
+    side       of its pictures, in pixels
+    loss       of the network, of pictures in [-1, 1]
+    draw       that many pictures in [-1, 1]
+    ema        step -> what the average keeps of itself
     """
 
     network: nn.Module
+    side: int
     loss: Callable[[nn.Module, Tensor], Tensor]
     draw: Callable[[nn.Module, int], Tensor]
     optimizer: torch.optim.Optimizer
@@ -70,12 +74,12 @@ class Peer:
         return warm * (0.5 * (1 + math.cos(math.pi * step / steps)) if self.cosine else 1.0)
 
 
-def step_flops(network: nn.Module) -> int:
+def step_flops(side: int, network: nn.Module) -> int:
     """FLOPs of forward and backward on one picture."""
     device = next(network.parameters()).device
 
     def work() -> None:
-        out = network(torch.zeros(1, 1, SIDE, SIDE, device=device), torch.ones(1, device=device))
+        out = network(torch.zeros(1, 1, side, side, device=device), torch.ones(1, device=device))
         (out if isinstance(out, Tensor) else out.sample).sum().backward()
 
     return flops(work)
@@ -89,7 +93,7 @@ def diffusers(precision: str, best: bool, cheap: bool) -> Peer:
     size, head = SIZES["mnist" if cheap else "h"], 64 if best else 8
     options = fn.recipe(size.recipe).network
     sized = partial(peers.diffusers_network, size, options, head=head)
-    network = sized(OUR_FLOPS, size_of=step_flops) if cheap else sized(H_PARAMETERS)
+    network = sized(OUR_FLOPS, size_of=partial(step_flops, size.side)) if cheap else sized(H_PARAMETERS)
     for part in network.modules():
         if best and isinstance(part, Attention):
             part.set_processor(AttnProcessor())
@@ -111,14 +115,14 @@ def diffusers(precision: str, best: bool, cheap: bool) -> Peer:
     def ema(step: int) -> float:
         return float(1 - (1 + step) ** -0.75)  # of the example, at most 0.9999
 
-    return Peer(network, loss, draw, optimizer, 64 if best else 16, precision, ema, 500, True)
+    return Peer(network, size.side, loss, draw, optimizer, 64 if best else 16, precision, ema, 500, True)
 
 
 def ddp(precision: str, best: bool, cheap: bool) -> Peer:
     """Unet and GaussianDiffusion of denoising-diffusion-pytorch, trained as its Trainer and its README say."""
     size = SIZES["mnist" if cheap else "h"]
     sized = partial(peers.ddp_network, size, fn.recipe(size.recipe).network)
-    network = sized(OUR_FLOPS, size_of=step_flops) if cheap else sized(H_PARAMETERS)
+    network = sized(OUR_FLOPS, size_of=partial(step_flops, size.side)) if cheap else sized(H_PARAMETERS)
     from denoising_diffusion_pytorch import GaussianDiffusion
 
     def loss(network: nn.Module, x_0: Tensor) -> Tensor:
@@ -126,7 +130,7 @@ def ddp(precision: str, best: bool, cheap: bool) -> Peer:
 
     def diffusion(network: nn.Module) -> Any:
         if id(network) not in made:
-            made[id(network)] = GaussianDiffusion(network, image_size=SIDE, sampling_timesteps=20)
+            made[id(network)] = GaussianDiffusion(network, image_size=size.side, sampling_timesteps=20)
         return made[id(network)]
 
     def draw(network: nn.Module, n: int) -> Tensor:
@@ -135,7 +139,7 @@ def ddp(precision: str, best: bool, cheap: bool) -> Peer:
     made: dict[int, Any] = {}
     optimizer = torch.optim.Adam(network.parameters(), 1e-3 if best else 8e-5, betas=(0.9, 0.99))
     warmup = 500 if best else 1
-    return Peer(network, loss, draw, optimizer, 64 if best else 32, precision, lambda _: 0.995, warmup, best)
+    return Peer(network, size.side, loss, draw, optimizer, 64 if best else 32, precision, lambda _: 0.995, warmup, best)
 
 
 ROWS: dict[str, Callable[[], Peer] | None] = {
@@ -155,7 +159,7 @@ class Trained:
     def __init__(self, peer: Peer, path: Path):
         self.peer, self.path = peer, path
         self.network, self.average = peer.network.train(), copy.deepcopy(peer.network).eval()
-        self.data = load("mnist", fit="pad", size=SIDE)
+        self.data = load("mnist", fit="pad", size=peer.side)
         self.order, self.done, self.steps = np.random.default_rng(0), 0, 0
         self.rates = [group["lr"] for group in peer.optimizer.param_groups]
 
@@ -235,7 +239,11 @@ def peer_row(make: Callable[[], Peer], path: Path, minutes: float, n: int) -> di
     sound = all(bool(torch.isfinite(p).all()) for p in trained.average.parameters())
     images = trained.steps * trained.peer.batch
     found: dict[str, Any] = {"images": images, "images_per_second": images / minutes / 60}
-    found |= {"parameters": parameters(trained.network), "flops": step_flops(trained.network), "finite": sound}
+    found |= {
+        "parameters": parameters(trained.network),
+        "flops": step_flops(trained.peer.side, trained.network),
+        "finite": sound,
+    }
     return found | {"unguided": drawn(trained, n)} if sound else found
 
 
