@@ -14,6 +14,12 @@ from fromnoise.model.precision import casting, chosen
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def nothing_known(tmp_path, monkeypatch) -> None:
+    """No machine was measured before."""
+    monkeypatch.setenv("FROMNOISE_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.mark.parametrize(("half", "found"), [(1.29, "fp32"), (1.31, "bf16")])
 def test_images_take_the_precision_that_is_faster_here(half: float, found: str, monkeypatch) -> None:
     monkeypatch.setattr(precision, "convolution_rate", lambda name, device: half if name == "bf16" else 1.0)
@@ -21,6 +27,41 @@ def test_images_take_the_precision_that_is_faster_here(half: float, found: str, 
     assert chosen("auto", "points", CPU) == "fp32"
     assert chosen("fp32", "images", CPU) == "fp32"
     assert chosen("bf16", "points", CPU) == "bf16"
+
+
+def test_a_machine_is_measured_once_and_again_when_asked(monkeypatch) -> None:
+    rates = {"fp32": 1.0, "bf16": 2.0}
+    monkeypatch.setattr(precision, "convolution_rate", lambda name, device: rates[name])
+    assert chosen("auto", "images", CPU) == "bf16"
+    rates["bf16"] = 1.0  # a busy machine, say
+    assert chosen("auto", "images", CPU) == "bf16"
+    assert precision.measured(CPU) == "fp32"
+    assert chosen("auto", "images", CPU) == "fp32"
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    rates["bf16"] = 2.0
+    assert chosen("auto", "images", CPU) == "bf16"  # another machine, as far as speed goes
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"x": 1}', "\x00"])
+def test_a_damaged_cache_is_measured_over(content: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(precision, "convolution_rate", lambda name, device: 2.0 if name == "bf16" else 1.0)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "precision.json").write_text(content)
+    assert chosen("auto", "images", CPU) == "bf16"
+
+
+def test_where_nothing_can_be_kept_it_is_measured_each_time(tmp_path, monkeypatch) -> None:
+    (tmp_path / "cache").write_text("a file in the way")
+    monkeypatch.setattr(precision, "convolution_rate", lambda name, device: 2.0 if name == "bf16" else 1.0)
+    assert chosen("auto", "images", CPU) == "bf16"
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_is_measured_whatever_the_callers_mode_and_leaves_his_generator_alone(mode) -> None:
+    before = torch.get_rng_state()
+    with mode():
+        assert chosen("auto", "images", CPU) in ("fp32", "bf16")
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_another_word_is_refused() -> None:

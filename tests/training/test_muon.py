@@ -95,3 +95,25 @@ def test_hidden_weights_leave_out_what_touches_the_data_and_tables_and_vectors()
 def test_it_needs_no_closure() -> None:
     with pytest.raises(ValueError, match="no closure"):
         Muon([nn.Parameter(torch.ones(16, 16))], []).step(lambda: 0.0)
+
+
+def test_its_count_of_steps_stays_beside_the_weights_when_it_is_resumed() -> None:
+    """PyTorch leaves the count on the CPU unless the group says that it is fused, and the fused step refuses that."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = Muon([], net.parameters())
+    assert all(group["fused"] for group in optimizer.param_groups if not group["orthogonal"])
+
+
+def test_low_precision_of_products_is_not_for_it() -> None:
+    torch.set_float32_matmul_precision("medium")
+    try:
+        net = torch.nn.Linear(64, 64)
+        optimizer = Muon([net.weight], [net.bias], lr=0.1, scale=1.0)
+        before = net.weight.detach().clone()
+        net(torch.eye(64)).square().sum().backward()
+        optimizer.step()
+        values = torch.linalg.svdvals((before - net.weight.detach()) / 0.1)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert bool(values.max() < 1.25)

@@ -54,6 +54,7 @@ def test_muon_resumes_to_the_bit(tmp_path):
 def test_a_measured_precision_is_written_and_kept_when_the_machine_changes(tmp_path, monkeypatch):
     config = pictures(tmp_path).override({"train.precision": "auto", "train.steps": 3, "network.every": 0})
     for half in (2.0, 0.5):  # then on another machine
+        monkeypatch.setenv("FROMNOISE_CACHE", str(tmp_path / str(half)))
         monkeypatch.setattr(
             precision, "convolution_rate", lambda name, device, half=half: half if name == "bf16" else 1.0
         )

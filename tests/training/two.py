@@ -24,7 +24,7 @@ CASES = [(reduction, accumulate) for reduction in ("mean", "sum") for accumulate
 
 def short_run() -> Config:
     """20 steps with samples, more of them than two processes can share evenly."""
-    return points(train__steps=20, train__sample_every=10, train__samples=7, train__clip=1.0)
+    return points(train__steps=20, train__sample_every=10, train__samples=7, train__clip=1.0, train__precision="auto")
 
 
 def gradients() -> dict[str, Tensor]:
@@ -55,7 +55,8 @@ if __name__ == "__main__":
     import os
 
     folder = Path(sys.argv[1])
-    first, mine = gradients(), samples(folder / "run")
+    mine = samples(folder / "run")  # first: its precision is agreed before anything else knows of two processes
+    first = gradients()
     if os.environ["RANK"] == "0":
         (folder / "gradients.safetensors").write_bytes(pack(first))
         (folder / "samples.safetensors").write_bytes(pack(mine))

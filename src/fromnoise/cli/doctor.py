@@ -33,7 +33,7 @@ def examine() -> dict[str, Any]:
     import torch
 
     import fromnoise
-    from fromnoise.model.precision import chosen, convolution_rate
+    from fromnoise.model.precision import convolution_rate, measured
     from fromnoise.networks.native import why_none
 
     cuda = torch.cuda.is_available()
@@ -52,7 +52,7 @@ def examine() -> dict[str, Any]:
         "matrix_product_bf16_TFLOPs": rates["bf16"],
         "convolution_fp32_TFLOPs": convolution_rate("fp32", device),
         "convolution_bf16_TFLOPs": convolution_rate("bf16", device),
-        "precision_for_images": chosen("auto", "images", device),
+        "precision_for_images": measured(device),
         "compiled_kernels": f"no: {why_none()}" if why_none() else "yes",
         "extras": ", ".join(k for k, v in extras.items() if importlib.util.find_spec(v)) or "none",
     }

@@ -59,13 +59,17 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.out)
     _check_out(path)
     check_numbers(args.json)
-    from fromnoise.model import load
+    from fromnoise.model import keep_memory, load
+    from fromnoise.model.precision import chosen
 
     model = load(args.model, network=args.network)
     _check_kind(path, model.facts.kind)
+    precision = chosen(args.precision or model.config.sample.precision, model.facts.kind, model.device)
+    if model.device.type == "cpu":
+        keep_memory()
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "weight": args.weight,
-        "precision": args.precision, "label": _label(args.label, model),
+        "precision": precision, "label": _label(args.label, model),
     }  # fmt: skip
     began = time.perf_counter()
     with bar("sampling", args.quiet) as update:
@@ -77,8 +81,9 @@ def run(args: argparse.Namespace) -> None:
             _write(path, samples, labels, model.facts)
     seconds = time.perf_counter() - began
     calls = model.calls(args.steps)
-    write_numbers(args.json, {"out": str(path), "n": args.n, "calls": calls, "seconds": seconds, "seed": args.seed})
-    note(f"{count(args.n, 'sample')} with {count(calls, 'network call')} each in {seconds:.1f} s: {path}")
+    found = {"out": str(path), "n": args.n, "calls": calls, "seconds": seconds, "seed": args.seed}
+    write_numbers(args.json, found | {"precision": precision})
+    note(f"{count(args.n, 'sample')} with {count(calls, 'network call')} each in {seconds:.1f} s, {precision}: {path}")
 
 
 def _check_out(path: Path) -> None:

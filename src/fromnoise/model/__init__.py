@@ -1,5 +1,6 @@
 """A model: what it is made of, how it is sampled, and how it lies on disk."""
 
+from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
 from fromnoise.model.config import Config, Facts, Process, Sample, Train, read_config
 from fromnoise.model.loading import bundled, checkpoints, load
@@ -15,6 +16,7 @@ __all__ = [
     "bundled",
     "checkpoints",
     "count_parameters",
+    "keep_memory",
     "load",
     "make_denoiser",
     "make_loss",

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.errors import UserError
-from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
 from fromnoise.model.config import Config, Facts
 from fromnoise.model.options import unknown, write_toml
@@ -94,8 +93,6 @@ class Model:
         """
         if n < 1:
             raise UserError(f"the number of samples must be at least 1, got {n}")
-        if self.device.type == "cpu":
-            keep_memory()
         size = max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
         starts = range(0, n, size)
         labels = self.labels(n, label, first)

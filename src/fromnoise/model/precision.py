@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import json
+import platform
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ import torch
 from torch.nn import functional as F
 
 from fromnoise.errors import UserError
+from fromnoise.folders import cache_folder
+from fromnoise.model.store import read_json, write_file
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("auto", "fp32", *TYPES)
@@ -34,25 +37,59 @@ def chosen(precision: str, kind: str, device: torch.device) -> str:
         return precision
     if kind == "points":
         return "fp32"
-    return "bf16" if convolution_rate("bf16", device) > GAIN * convolution_rate("fp32", device) else "fp32"
+    return _known().get(_here(device)) or measured(device)
 
 
-@functools.cache
+def measured(device: torch.device) -> str:
+    """bf16 or fp32, whichever makes convolutions fast on this device, measured now and kept in the cache folder.
+
+    What was measured once is used from then on: a seed gives the same samples tomorrow, however busy the machine.
+    """
+    found = "bf16" if convolution_rate("bf16", device) > GAIN * convolution_rate("fp32", device) else "fp32"
+    with contextlib.suppress(UserError, RuntimeError):  # nowhere to keep it
+        write_file(cache_folder() / "precision.json", json.dumps(_known() | {_here(device): found}).encode())
+    return found
+
+
+def _known() -> dict[str, str]:
+    """What was measured before, by machine."""
+    with contextlib.suppress(UserError, RuntimeError):
+        return {
+            key: value for key, value in read_json(cache_folder() / "precision.json").items() if value in PRECISIONS
+        }
+    return {}
+
+
+def _here(device: torch.device) -> str:
+    """The device as far as its speed goes."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    special = [name for name in ("avx2", "avx512", "avx512_bf16", "amx_tile") if _has(name)]
+    versions = f"{torch.get_num_threads()} threads, torch {torch.__version__}"
+    return " ".join([device.type, platform.machine(), *special, versions])
+
+
+def _has(instructions: str) -> bool:
+    found = getattr(torch.cpu, f"_is_{instructions}_supported", None)
+    return found is not None and bool(found())
+
+
 def convolution_rate(precision: str, device: torch.device) -> float:
-    """TFLOP/s of a 3x3 convolution of 64 channels, channels-last, forward and backward; measured once a process.
+    """TFLOP/s of a 3x3 convolution of 64 channels, channels-last, forward and backward, measured now.
 
     >>> convolution_rate("fp32", torch.device("cpu")) > 0
     True
     """
-    x = torch.randn(16, 64, 16, 16, device=device).to(memory_format=torch.channels_last)
-    weight = torch.randn(64, 64, 3, 3, device=device) / 24
-    x, weight = (part.to(TYPES.get(precision, torch.float32)).requires_grad_() for part in (x, weight))
-    up = torch.ones_like(x)
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller's mode is
+        kind = TYPES.get(precision, torch.float32)
+        x = torch.ones(16, 64, 16, 16, device=device, dtype=kind).to(memory_format=torch.channels_last).requires_grad_()
+        weight = torch.ones(64, 64, 3, 3, device=device, dtype=kind).requires_grad_()
+        up = torch.ones_like(x)
 
-    def call() -> None:
-        torch.autograd.grad(F.conv2d(x, weight, padding=1), (x, weight), up)
+        def call() -> None:
+            torch.autograd.grad(F.conv2d(x, weight, padding=1), (x, weight), up)
 
-    return 3 * 2 * 16 * 16 * 16 * 64 * 64 * 9 / seconds(call, device) / 1e12
+        return 3 * 2 * 16 * 16 * 16 * 64 * 64 * 9 / seconds(call, device) / 1e12
 
 
 def seconds(call: Callable[[], Any], device: torch.device) -> float:
@@ -61,8 +98,8 @@ def seconds(call: Callable[[], Any], device: torch.device) -> float:
     for _ in range(12):
         began = time.perf_counter()
         call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
         times.append(time.perf_counter() - began)
     return min(times[2:])
 

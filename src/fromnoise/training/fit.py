@@ -76,11 +76,11 @@ def _measured(config: Config, run: Path | None) -> Config:
     assert config.facts is not None
     kind = config.facts.kind
 
-    def find() -> str:
+    def find(device: torch.device) -> str:
         path = None if run is None else run / "config.toml"
         if path is not None and path.is_file():
             return read_config(path).train.precision
-        return chosen("auto", kind, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        return chosen("auto", kind, device)
 
     return config.override({"train.precision": agreed(find)})
 

@@ -53,7 +53,8 @@ class Loop:
         self.schedule = make_schedule(config)
         self.loss = make_loss(config.process, self.schedule)
         optimizer = make_optimizer(self.bare, train)
-        keep_memory()
+        if self.accelerator.device.type == "cpu":
+            keep_memory()
         self.network, self.optimizer = self.accelerator.prepare(self.bare, optimizer)
         self.weights = list(self.bare.parameters())
         first, mine = self.accelerator.process_index, self.part * train.accumulate
@@ -227,7 +228,8 @@ class Loop:
         labels = model.labels(share * world)
         first = self.accelerator.process_index * share
         mine = None if labels is None else labels[first : first + share]
-        drawn = model.sample(share, seed=train.seed, first=first, label=mine)
+        precision = train.precision if self.config.sample.precision == "auto" else None  # the same in all processes
+        drawn = model.sample(share, seed=train.seed, first=first, label=mine, precision=precision)
         gathered = self.accelerator.gather(drawn)[: train.samples]
         return Sampled(self.progress.step, gathered, None if labels is None else labels[: train.samples])
 

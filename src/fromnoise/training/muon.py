@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -68,6 +69,17 @@ def hidden_weights(network: nn.Module, least: int = 16) -> list[Tensor]:
     return [weight for weight in weights.values() if weight.requires_grad and min(weight.flatten(1).shape) >= least]
 
 
+@contextlib.contextmanager
+def _float32_products() -> Iterator[None]:
+    """Products of matrices in float32 itself: squares of squares would carry the rounding of TF32 beyond 1."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 class Muon(torch.optim.Optimizer):
     """Orthogonal steps with momentum for some weights, AdamW for the others.
 
@@ -104,7 +116,8 @@ class Muon(torch.optim.Optimizer):
         defaults = {"lr": lr, "weight_decay": weight_decay}
         groups = [
             {"params": list(hidden), "momentum": momentum, "scale": scale, "orthogonal": True},
-            {"params": list(others), "betas": betas, "eps": 1e-8, "orthogonal": False},
+            # fused: so that a resumed run keeps its count of steps where the weights are
+            {"params": list(others), "betas": betas, "eps": 1e-8, "orthogonal": False, "fused": True},
         ]
         super().__init__([group for group in groups if group["params"]], defaults)
 
@@ -131,7 +144,8 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_mul_(means, group["momentum"])
         torch._foreach_add_(means, gradients)
         ahead = torch._foreach_add(gradients, means, alpha=group["momentum"])
-        moves = orthogonal([move.flatten(1) for move in ahead])
+        with _float32_products():
+            moves = orthogonal([move.flatten(1) for move in ahead])
         rates = [-group["lr"] * group["scale"] * max(1.0, move.shape[0] / move.shape[1]) ** 0.5 for move in moves]
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         for weight, move, rate in zip(weights, moves, rates, strict=True):
@@ -150,7 +164,7 @@ class Muon(torch.optim.Optimizer):
             [state["exp_avg_sq"] for state in states],
             [],
             [state["step"] for state in states],
-            fused=True,
+            fused=group["fused"],
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],

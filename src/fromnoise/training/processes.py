@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from accelerate import Accelerator
 
 
@@ -37,17 +38,17 @@ def make_accelerator(precision: str, tracker: str, run: Path | None) -> Accelera
     return accelerator
 
 
-def agreed(value: Callable[[], str]) -> str:
-    """What the first process finds, in all of them: machines may measure differently.
+def agreed(value: Callable[[torch.device], str]) -> str:
+    """What the first process finds for its device, in all of them: machines may measure differently.
 
-    >>> agreed(lambda: "bf16")
+    >>> agreed(lambda device: "bf16")
     'bf16'
     """
     import accelerate
-    from accelerate.utils import broadcast_object_list
+    from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
-    state = accelerate.PartialState()
-    found = [value() if state.is_main_process else ""]
+    state = accelerate.PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator does
+    found = [value(state.device) if state.is_main_process else ""]
     return str(broadcast_object_list(found)[0]) if state.num_processes > 1 else found[0]
 
 

@@ -6,17 +6,21 @@ set of threads, and the two would wait for each other. `FROMNOISE_NATIVE=0` turn
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import torch
 
 from fromnoise.folders import cache_folder
 
@@ -45,7 +49,7 @@ def why_none() -> str:
 def _found() -> tuple[ctypes.CDLL | None, str]:
     try:
         return _load(), ""
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, subprocess.SubprocessError, RuntimeError, ValueError) as error:  # no home, names that are no text
         log.info("no compiled kernels: %s", error)
         return None, str(error)
 
@@ -60,19 +64,34 @@ def _load() -> ctypes.CDLL:
     if compiler is None:
         raise OSError("there is no C compiler")
     path = _folder() / f"{_key(compiler)}.so"
-    if not path.exists():
-        _compile(compiler, path)
+    with contextlib.suppress(OSError):
+        return _opened(path)
+    _compile(compiler, path)  # not there yet, or damaged
+    return _opened(path)
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    """The library, if it may be trusted and normalises -1 and 1 to themselves."""
     _trusted(path)
-    return ctypes.CDLL(str(path))
+    found = ctypes.CDLL(str(path))
+    row = ctypes.c_float * 2
+    x, y, one, zero, stats = row(-1, 1), row(), row(1), row(0), row()
+    sizes = [ctypes.c_long(size) for size in (1, 2, 1, 1)]
+    found.norm_forward_float32(x, None, one, zero, y, stats, *sizes, 0, ctypes.c_float(0), 1)
+    if list(y) != [-1, 1]:
+        raise OSError("the compiled kernels give wrong numbers")
+    return found
 
 
 def _openmp() -> str:
     """The path of the OpenMP library in this process."""
-    names = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line}
-    found = sorted(name for name in names if "omp" in Path(name).name and Path(name).exists())
+    lines = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines()]
+    mapped = {Path(line[5]) for line in lines if len(line) == 6}
+    found = sorted(path for path in mapped if re.match(r"lib[gi]?omp\d*[-.]", path.name) and path.exists())
     if not found:
         raise OSError("PyTorch brought no OpenMP library")
-    return found[0]
+    own = Path(torch.__file__).parent.parent  # torch/lib or torch.libs; other packages may bring one of their own
+    return str(next((path for path in found if own in path.parents and "torch" in str(path)), found[0]))
 
 
 def _folder() -> Path:

@@ -39,7 +39,7 @@ def group_norm(
     >>> bool(torch.allclose(y.reshape(2, 2, -1).mean(2), torch.zeros(2, 2), atol=1e-6))
     True
     """
-    if compiled(x):
+    if compiled(x) and _fits(x, weight, bias, groups, shift):
         return _Compiled.apply(x, weight, bias, shift, groups, silu)
     return _plain(x, weight, bias, shift, groups, silu)
 
@@ -59,6 +59,13 @@ def compiled(x: Tensor) -> bool:
         and not _transformed()
         and library() is not None
     )
+
+
+def _fits(x: Tensor, weight: Tensor, bias: Tensor, groups: int, shift: Tensor | None) -> bool:
+    """Whether all shapes are what the kernel reads; PyTorch's own operations broadcast others, or refuse them."""
+    channels = x.shape[1]
+    whole = weight.shape == bias.shape == (channels,) and groups > 0 and channels % groups == 0
+    return whole and (shift is None or shift.shape == x.shape[:2])
 
 
 def _transformed() -> bool:
@@ -81,7 +88,7 @@ class _Compiled(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, silu: bool
     ) -> Tensor:
-        y, stats = torch.empty_like(x), torch.empty(len(x), groups, 2)
+        y, stats = torch.empty_like(x), _floats(x, len(x), groups, 2)
         exact = [_exact(part) for part in (shift, weight, bias)]
         _call("norm_forward", x, [x, *exact, y, stats], _sizes(x, groups, silu), 1e-5)
         ctx.save_for_backward(x, weight, bias, shift, stats)
@@ -99,15 +106,20 @@ class _Compiled(torch.autograd.Function):
             moved = [next(found) if part.requires_grad else None for part in inputs]
         else:
             up = up.to(x.dtype).contiguous(memory_format=torch.channels_last)
-            dx, sums = torch.empty_like(x), torch.empty(2, *x.shape[:2])
+            dx, sums = torch.empty_like(x), _floats(x, 2, *x.shape[:2])
             exact = [_exact(part) for part in (weight, bias)]
-            dshift = None if shift is None else torch.empty(shift.shape)
+            dshift = None if shift is None else _floats(x, *shift.shape)
             tensors = [x, _exact(shift), up, *exact, stats, dx, dshift, *sums]
             _call("norm_backward", x, tensors, _sizes(x, ctx.groups, ctx.silu))
             moved = [dx, *(of.sum(0).to(part.dtype) for of, part in zip(sums, (weight, bias), strict=True))]
             if shift is not None and dshift is not None:
                 moved.append(dshift.to(shift.dtype))
         return (*moved, *[None] * (6 - len(moved)))
+
+
+def _floats(x: Tensor, *shape: int) -> Tensor:
+    """Room for what the kernel writes beside x, whatever types and devices the caller prefers."""
+    return torch.empty(*shape, dtype=torch.float32, device=x.device)
 
 
 def _exact(part: Tensor | None) -> Tensor | None:
