@@ -23,7 +23,7 @@ from contenders import SIZES, Contender, clocked, flops, in_turn
 from machine import here
 from torch import nn
 
-from fromnoise.model import Model
+from fromnoise.model import Model, keep_memory
 from fromnoise.model.assembly import make_network
 from fromnoise.model.precision import casting
 
@@ -194,6 +194,7 @@ def main() -> None:
     device, n = peers.device_of(args), args.n or (4 if args.quick else 256)
     longest, seconds = (1.0, 0.0) if args.quick else (args.longest, args.seconds)
     found: dict[str, Any] = {}
+    keep_memory()  # as `fromnoise sample` does; the peers in this process profit, too
     for name in args.sizes or (["h"] if args.quick else list(SIZES)):
         setup = prepared(name, 64, device, args.quick)
         found[name] = raced(setup, n, args.calls, longest, seconds)

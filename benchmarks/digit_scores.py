@@ -12,13 +12,18 @@ from fromnoise.evaluation import frechet, judge_digits
 from fromnoise.evaluation.digits import Judged
 
 
-def scores(pictures: Tensor) -> dict[str, float]:
+def scores(pictures: Tensor, asked: Tensor | None = None) -> dict[str, float]:
     """Of n pictures (n, 1, H, W) in [-1, 1]: the share with a confidence above 0.9, the Fréchet distance to the 10,000
-    test digits on the classifier's features, its floor (n training digits), and how unequal the classes are."""
+    test digits on the classifier's features, its floor (n training digits), the chi² of ten equal classes (9 degrees of
+    freedom; 0 for one who asks for each in turn and gets it) and, where digits were asked for, the share that came.
+
+    The classifier has seen the training digits of the floor, which makes it somewhat higher than that of unseen ones.
+    """
     judged = judge_digits(pictures)
     counts = np.bincount(judged.digit.numpy(), minlength=10)
     distance, floor = frechet(judged.features, real("test", 0, 10_000).features), floor_of(len(pictures))
-    return {
+    right = {} if asked is None else {"as_asked": (judged.digit == asked).float().mean().item()}
+    return right | {
         "n": len(pictures),
         "confident": (judged.confidence > 0.9).float().mean().item(),
         "frechet": distance,

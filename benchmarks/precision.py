@@ -22,7 +22,7 @@ from fromnoise.model import Facts, make_network
 from fromnoise.model.store import write_file
 from fromnoise.training import Skipped, Stepped
 
-RECIPES = {"mnist": (1, 32, 32), "mnist-higham": (1, 32, 32), "cifar10-ho": (3, 32, 32)}
+SHAPES = {"mnist": (1, 28, 28), "mnist-higham": (1, 32, 32), "cifar10-ho": (3, 32, 32)}
 
 
 @contextmanager
@@ -33,30 +33,32 @@ def plain() -> Iterator[None]:
         yield
 
 
-def gradient(network: nn.Module, shape: tuple[int, ...], half: bool) -> dict[str, Tensor]:
+def gradient(network: nn.Module, shape: tuple[int, ...], half: bool, label: Tensor | None) -> dict[str, Tensor]:
     """The gradient of a mean squared error on eight random pictures, by parameter."""
     generator = torch.Generator().manual_seed(1)
     x, noise = torch.randn(2, 8, *shape, generator=generator)
     network.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        y = network(x, torch.rand(8, generator=generator))
+        y = network(x, torch.rand(8, generator=generator), label)
     (y.float() - noise).square().mean().backward()
     return {name: part.grad.clone() for name, part in network.named_parameters() if part.grad is not None}
 
 
 def gradients() -> Iterator[dict[str, object]]:
     """For each network: the relative error of the whole gradient and of its worst tensor, by path."""
-    for recipe, shape in RECIPES.items():
+    for recipe, shape in SHAPES.items():
         torch.manual_seed(0)
-        network = make_network(fn.recipe(recipe), Facts("images", shape, 1)).eval()  # dropout would differ
+        config, classes = fn.recipe(recipe), tuple("0123456789")
+        network = make_network(config, Facts("images", shape, 1, classes)).eval()  # dropout would differ
+        label = torch.arange(8) if config.process.conditional else None
         for part in network.parameters():
             if not part.any():  # what starts at zero would hide the gradients before it
                 nn.init.normal_(part, std=0.02)
         with plain():
-            true = gradient(network, shape, False)
+            true = gradient(network, shape, False, label)
         scale = torch.cat([part.flatten() for part in true.values()]).norm()
         for path, half in (("fp32", False), ("bf16", True)):
-            found = gradient(network, shape, half)
+            found = gradient(network, shape, half, label)
             gaps = {name: float((found[name] - true[name]).norm()) for name in true}
             relative = {name: gap / float(true[name].norm().clamp_min(1e-6 * scale)) for name, gap in gaps.items()}
             worst = max(relative, key=relative.__getitem__)
