@@ -4,7 +4,7 @@
 # make mutants    break every formula once and name the test that notices (docs/mutants.md)
 # make soak       the tests that take minutes: twenty kills of a training run
 # make bench      our speed beside the peers', in turn in one run (benchmarks/README.md); bench-gpu: the same on CUDA
-# make digits     train the classifier that judges digits (seven minutes)
+# make digits     train the classifier that judges digits (ten minutes of two threads)
 # make shipped    train the digits that come with the package and judge them (an hour and a half; goes on where stopped)
 # make precision  the fast paths' gradients and training curves beside plain float32's (fifteen minutes)
 # make quality    ours and the peers after 10 and 60 minutes of training each (nine hours; goes on where stopped)

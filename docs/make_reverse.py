@@ -1,6 +1,5 @@
-"""Draw docs/pictures/reverse.png, the picture of the README: python docs/make_reverse.py [RUN OF DIGITS]"""
+"""Draw docs/pictures/reverse.png, the picture of the README: python docs/make_reverse.py"""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,4 +34,4 @@ def draw(roll, digits):
 
 
 if __name__ == "__main__":
-    save(draw(fn.load("swissroll"), fn.load(sys.argv[1])), HERE / "pictures" / "reverse.png")
+    save(draw(fn.load("swissroll"), fn.load("mnist")), HERE / "pictures" / "reverse.png")

@@ -22,7 +22,7 @@ def test_npz_npy_and_csv_of_a_table(runs):
     x = drawn("table", 7, seed=3)
     for suffix in ("npz", "npy", "csv"):
         said = done(f"sample table -n 7 --seed 3 --quiet --out out.{suffix}")
-        assert said.err.startswith("7 samples with 8 network calls each in ")
+        assert said.err.startswith("7 samples of 8 steps, 8 network calls each, in ")
         assert said.err.endswith(f": out.{suffix}\n")
     archive = np.load("out.npz", allow_pickle=False)
     assert archive.files == ["samples"]
@@ -41,6 +41,13 @@ def test_tables_are_in_their_own_units(runs):
     assert np.all(np.abs(x - facts.centre) < 20 * np.array(facts.scale))
     assert abs(np.median(x[:, 0]) - 300) < 100
     assert abs(np.median(x[:, 1]) - 1e-3) < 1e-3
+
+
+@pytest.mark.parametrize(("weight", "calls"), [("", 1), ("--weight 0", 1), ("--weight 2", 2)])
+def test_calls_are_those_that_the_network_hears(runs, weight, calls):
+    done(f"sample pets -n 2 --steps 3 --quiet --precision fp32 --out out.npz --json found.json {weight}")
+    found = json.loads(Path("found.json").read_text())
+    assert (found["steps"], found["calls"], found["precision"]) == (3, 3 * calls, "fp32")
 
 
 def test_images_are_clipped_and_labelled(runs):

@@ -123,9 +123,9 @@ def test_the_trajectory_ends_in_the_sample_and_counts_its_calls(model):
         states = list(model.trajectory(3, steps=4))
     finally:
         handle.remove()
-    assert len(states) == 5 == model.calls(4) + 1
+    assert len(states) == 5 == model.steps(4) + 1
     assert len(calls) == 4
-    assert model.calls() == 20
+    assert model.steps() == 20
     assert torch.equal(model.to_own(states[-1]), model.sample(3, steps=4))
     assert not any(x.requires_grad for x in states)
 

@@ -80,7 +80,7 @@ def _roll_blocks(out: Path, model: Model, points: Tensor, walked: bytes, found: 
     )
     return [
         Heading("The Swiss roll"),
-        Picture(draw_samples(points, "points"), f"10,000 new points, seed 0, {STEPS} network calls each."),
+        Picture(draw_samples(points, "points"), f"10,000 new points, seed 0, {STEPS} steps each."),
         Film(walked, "The reverse process, from Gaussian noise to the roll."),
         Table(rows, ("What", "Result")),
         Picture(loss_figure(_log(out / "swissroll")), "The loss while training."),
@@ -97,7 +97,7 @@ def _digit_blocks(out: Path, model: Model, pictures: Tensor, walked: bytes, foun
     x_0 = data.load("mnist", **options).batch(np.arange(4))
     return [
         Heading("Handwritten digits"),
-        Picture(draw_samples(pictures, "images"), f"64 new digits, seed 0, none left out, {STEPS} network calls each."),
+        Picture(draw_samples(pictures, "images"), f"64 new digits, seed 0, none left out, {STEPS} steps each."),
         Text(
             f"This is what {found['training_seconds']:.0f} seconds of training give: {found['steps']:,} steps, "
             f"{found['passes']:.1f} passes through the 60,000 digits. The network is told which digit to draw. After "

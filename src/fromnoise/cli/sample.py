@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write, by suffix")
     parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same samples (default 0)")
     parser.add_argument("--solver", help="ddpm or ddim; the model's own unless given")
-    parser.add_argument("--steps", type=whole(1), help="network calls a sample; the model's own unless given")
+    parser.add_argument("--steps", type=whole(1), help="steps a sample; the model's own unless given")
     parser.add_argument("--label", help="a class, by name or number")
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
@@ -80,10 +80,12 @@ def run(args: argparse.Namespace) -> None:
             labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
             _write(path, samples, labels, model.facts)
     seconds = time.perf_counter() - began
-    calls = model.calls(args.steps)
-    found = {"out": str(path), "n": args.n, "calls": calls, "seconds": seconds, "seed": args.seed}
+    steps, weight = model.steps(args.steps), model.config.sample.weight if args.weight is None else args.weight
+    calls = steps if weight in (0, 1) else 2 * steps  # guidance asks twice, with the class and without
+    found = {"out": str(path), "n": args.n, "steps": steps, "calls": calls, "seconds": seconds, "seed": args.seed}
     write_numbers(args.json, found | {"precision": precision})
-    note(f"{count(args.n, 'sample')} with {count(calls, 'network call')} each in {seconds:.1f} s, {precision}: {path}")
+    how_many = f"{count(args.n, 'sample')} of {count(steps, 'step')}, {count(calls, 'network call')} each"
+    note(f"{how_many}, in {seconds:.1f} s ({precision}): {path}")
 
 
 def _check_out(path: Path) -> None:
@@ -120,7 +122,7 @@ def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
 def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> None:
     from fromnoise.figures import film
 
-    total = model.calls(how["steps"])
+    total = model.steps(how["steps"])
 
     def watched():
         for step, state in enumerate(model.trajectory(n, **how)):

@@ -89,7 +89,7 @@ class Model:
         takes each in turn if none is given); `weight` is that of guidance, D_0 + weight (D_1 − D_0).
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
         `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19 together are 0 ... 19.
-        `progress(done, total)` is called after each network call. Raises UserError for what cannot be.
+        `progress(done, total)` is called after each step. Raises UserError for what cannot be.
         """
         if n < 1:
             raise UserError(f"the number of samples must be at least 1, got {n}")
@@ -104,7 +104,7 @@ class Model:
                 count, seed=seed, solver=solver, steps=steps, label=part, weight=weight, precision=precision,
                 first=first + start,
             )  # fmt: skip
-            total, x = self.calls(steps), next(states)
+            total, x = self.steps(steps), next(states)
             for step, state in enumerate(states, 1):
                 progress(i * total + step, len(starts) * total)
                 x = state
@@ -149,8 +149,8 @@ class Model:
                 return
             yield state
 
-    def calls(self, steps: int | None = None) -> int:
-        """Network calls that a sample takes."""
+    def steps(self, steps: int | None = None) -> int:
+        """Steps that a sample takes, `steps` or the model's own: one network call each, or two with guidance."""
         return len(strided(self.schedule, self._steps(steps))) - 1
 
     def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
