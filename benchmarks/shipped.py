@@ -56,7 +56,6 @@ def judged(model: fn.Model, n: int) -> dict[str, dict[str, float]]:
     own = model.config.sample
     ways: dict[str, dict[str, Any]] = {
         f"default: {own.solver}, {own.steps} steps, weight {own.weight:g}": {},
-        f"{own.solver}, {own.steps} steps, without guidance": {"weight": 1.0},
         f"{own.solver}, 20 steps, without guidance": {"steps": 20, "weight": 1.0},
     }
     found = {}
@@ -95,6 +94,7 @@ def main() -> None:
     args = parser.parse_args()
     run, save = Path(args.run), Path(args.save)
     changes = {"train.steps": args.steps, "train.ema": 0.999, "train.sample_every": 0, "train.log_every": 100}
+    changes |= {"sample.weight": 1.35}
     begun = Path(f"{run}.json")  # by which code it was trained, whatever judges it
     if not begun.exists():
         write_file(begun, json.dumps(here()).encode())
@@ -118,7 +118,7 @@ def main() -> None:
 def card(found: dict[str, Any], save: Path, model: fn.Model) -> str:
     """The model card, its figures those that were found."""
     rows = [ROW.format(name=name, **row) for name, row in found["scores"].items()]
-    shown = {key: found["changes"][key] for key in ("train.steps", "train.ema")}
+    shown = {key: found["changes"][key] for key in ("train.steps", "train.ema", "sample.weight")}
     return CARD.format(
         **{key: found[key] for key in KEPT},
         commit=found["commit"],
