@@ -100,6 +100,13 @@ def state(run: Path) -> dict[str, Any]:
     return {**shared, "log.jsonl": rows}
 
 
+def leave(config, run, when, **options) -> None:
+    """Train until an event is such that when(event), then leave the loop."""
+    for event in fit(config, run, **options):
+        if when(event):
+            return
+
+
 def differing(run: Path, other: Path) -> list[str]:
     """The names of what differs between two runs; nothing when one is the other, bit for bit."""
     one, two = state(run), state(other)

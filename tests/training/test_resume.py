@@ -10,14 +10,7 @@ import torch
 from fromnoise.errors import UserError
 from fromnoise.model import precision, read_config
 from fromnoise.training import Finished, Saved, Skipped, Started, Stepped, fit, log
-from runs import differing, drain, pictures, points, state
-
-
-def leave(config, run, when, **options) -> None:
-    """Train until an event is such that when(event), then leave the loop."""
-    for event in fit(config, run, **options):
-        if when(event):
-            return
+from runs import differing, drain, leave, pictures, points, state
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ class Train:
 
     steps: int = 0  # either steps ...
     epochs: float = 0.0  # ... or passes through the data
+    init: str = ""  # a trained model to begin from: a run, a saved or bundled name; "" for random weights
     batch: int = 128
     accumulate: int = 1  # parts of a batch that are run one after the other
     optimizer: str = "adamw"  # adam, adamw, muon: orthogonal steps for hidden weights, AdamW for the rest

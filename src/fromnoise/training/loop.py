@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fromnoise.data import Dataset
 from fromnoise.errors import UserError
-from fromnoise.model import Config, Model, checkpoints
+from fromnoise.model import Config, Model, checkpoints, load
 from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
 from fromnoise.training import checkpoint, log
@@ -49,6 +49,8 @@ class Loop:
         with torch.random.fork_rng():
             torch.manual_seed(mix(train.seed, "weights", 0))
             self.bare = make_network(config, facts, network)
+        if train.init and not (run and checkpoints(run)):
+            begin_from(self.bare, train.init, network)
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
         self.loss = make_loss(config.process, self.schedule)
@@ -248,6 +250,21 @@ class Loop:
         averaged = self.averaged.network if train.ema else None
         checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
         checkpoint.prune(self.run, train.keep, train.keep_steps)
+
+
+def begin_from(network: nn.Module, name: str, own: str | type[nn.Module] | None = None) -> None:
+    """Give a network the weights of a trained model, as it is sampled; `own` is the class of a network of the user's.
+
+    Raises UserError where there is no such model or its network is another.
+
+    >>> import fromnoise as fn
+    >>> model = fn.load("swissroll")
+    >>> begin_from(model.network, "swissroll")
+    """
+    weights = load(name, device="cpu", network=own).network.state_dict()
+    if {key: w.shape for key, w in weights.items()} != {key: w.shape for key, w in network.state_dict().items()}:
+        raise UserError(f"train.init {name}: its network is another; give the same [network], data shape and classes")
+    network.load_state_dict(weights)
 
 
 def _seed(device: torch.device, seed: int) -> None:
