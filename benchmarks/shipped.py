@@ -2,9 +2,9 @@
 
 python benchmarks/shipped.py [--steps N] [--n 10000] [--run FOLDER] [--save FOLDER] [--json FILE]
 
-The recipe is `mnist`, only longer, and then a while at all noise levels alike: the recipe's times leave few steps to the
-lowest levels, which is right for ten minutes and leaves grain after an hour. Stopped at any time, the same command goes
-on; the minutes are those of training alone.
+The recipe is `mnist`, only longer, and then a while at all noise levels alike: the recipe's times leave few steps to
+the lowest levels, which is right for ten minutes and leaves grain after an hour. Stopped at any time, the same command
+goes on; the minutes are those of training alone.
 """
 
 from __future__ import annotations
