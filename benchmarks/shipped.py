@@ -59,7 +59,7 @@ def judged(model: fn.Model, n: int) -> dict[str, dict[str, float]]:
     own = model.config.sample
     ways: dict[str, dict[str, Any]] = {
         f"default: {own.solver}, {own.steps} steps, weight {own.weight:g}": {},
-        f"{own.solver}, 20 steps, without guidance": {"steps": 20, "weight": 1.0},
+        "ddim, 20 steps, without guidance": {"solver": "ddim", "steps": 20, "weight": 1.0},
     }
     found = {}
     for name, options in ways.items():
@@ -110,7 +110,8 @@ def main() -> None:
     begun = Path(f"{run}.json")  # by which code it was trained, whatever judges it
     if not begun.exists():
         write_file(begun, json.dumps(here()).encode())
-    shared = {"train.ema": 0.999, "train.sample_every": 0, "train.log_every": 100, "sample.weight": 1.35}
+    shared = {"train.ema": 0.999, "train.sample_every": 0, "train.log_every": 100}
+    shared |= {"sample.weight": 1.35, "sample.solver": "dpmpp", "sample.steps": 30}
     first = shared | {"train.steps": args.steps}
     then = shared | {"train.init": run, "process.times": "uniform", "train.lr": 5e-4, "train.steps": args.more}
     trained(run, first)

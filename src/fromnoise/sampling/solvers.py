@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from fromnoise.process import Denoised, Denoiser, Level, Randn, reverse
+from fromnoise.sampling.multistep import Multistep
 
 
 class Solver(Protocol):
@@ -44,5 +45,9 @@ class DDIM:
         return mean + std * randn(x), None
 
 
-SOLVERS: dict[str, Callable[[], Solver]] = {"ddpm": lambda: DDIM(1.0), "ddim": lambda: DDIM(0.0)}
-"""Solvers by the names that the command line uses: `ddpm` is the ancestral chain (K, H Algorithm 2)."""
+SOLVERS: dict[str, Callable[[], Solver]] = {
+    "ddpm": lambda: DDIM(1.0),
+    "ddim": lambda: DDIM(0.0),
+    "dpmpp": lambda: Multistep(2),
+}
+"""Solvers by the names that the command line uses: `ddpm` is the ancestral chain (K, H Algorithm 2), `dpmpp` is 2M."""
