@@ -32,7 +32,7 @@ CARD = """# mnist: handwritten digits by class
 - **Recipe**: `mnist` with {steps:,} steps, then {more:,} at a quarter of the rate at all noise levels alike:
   {parameters:,} parameters, {images:,} digits seen ({epochs:.1f} passes). `make shipped` does it again.
 - **Trained** in {precision} on {machine}, {threads} threads, PyTorch {torch}: {minutes:.0f} minutes, {date}, commit
-  `{commit:.10}`{changed}. Steps left out for gradients that were not finite: {skipped_steps}. Energy was not measured.
+  {commits}. Steps left out for gradients that were not finite: {skipped_steps}. Energy was not measured.
 - **Weights** are kept in half precision: {megabytes:.1f} MB.
 
 Judged on n = {n:,} samples, seed 1, by a classifier trained on real digits (`fromnoise.evaluation.judge_digits`); the
@@ -70,12 +70,19 @@ def judged(model: fn.Model, n: int) -> dict[str, dict[str, float]]:
 
 def trained(run: str, changes: dict[str, Any]) -> fn.Model:
     """The model of a run that is begun, or goes on, or is done."""
+    if not begun(Path(run)).exists():
+        write_file(begun(Path(run)), json.dumps(here()).encode())
     with bar("training") as show:
         for event in fn.fit(fn.recipe("mnist").override(changes), run):
             if isinstance(event, Stepped):
                 show(event.step, changes["train.steps"], f"loss {event.loss:.4f}")
     assert isinstance(event, Finished)
     return event.model
+
+
+def begun(run: Path) -> Path:
+    """The file that says by which code a run was trained, whatever judges it."""
+    return run.with_name(f"{run.name}.json")
 
 
 def halved(model: fn.Model) -> fn.Model:
@@ -107,18 +114,19 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
     run, save = args.run, Path(args.save)
-    begun = Path(f"{run}.json")  # by which code it was trained, whatever judges it
-    if not begun.exists():
-        write_file(begun, json.dumps(here()).encode())
     shared = {"train.ema": 0.999, "train.sample_every": 0, "train.log_every": 100}
     shared |= {"sample.weight": 1.35, "sample.solver": "dpmpp", "sample.steps": 30}
     first = shared | {"train.steps": args.steps}
     then = shared | {"train.init": run, "process.times": "uniform", "train.lr": 5e-4, "train.steps": args.more}
     trained(run, first)
     model = halved(trained(f"{run}-2", then))
-    logs = [log.read(Path(folder)) for folder in (run, f"{run}-2")]
-    found = {**json.loads(begun.read_text()), "recipe": "mnist", "changes": [first, then]}
-    found |= {"minutes": sum(seconds(Path(folder)) for folder in (run, f"{run}-2")) / 60}
+    folders = [Path(run), Path(f"{run}-2")]
+    logs, stages = (
+        [log.read(folder) for folder in folders],
+        [json.loads(begun(folder).read_text()) for folder in folders],
+    )
+    found = {**stages[0], "stages": stages, "recipe": "mnist", "changes": [first, then]}
+    found |= {"minutes": sum(map(seconds, folders)) / 60}
     found |= {"precision": model.config.train.precision, "skipped_steps": sum(rows[-1]["skipped"] for rows in logs)}
     found |= {"images": (args.steps + args.more) * model.config.train.batch, "scores": judged(model, args.n)}
     found["parameters"] = sum(p.numel() for p in model.network.parameters())
@@ -135,8 +143,7 @@ def card(found: dict[str, Any], save: Path, model: fn.Model) -> str:
     rows = [ROW.format(name=name, **row) for name, row in found["scores"].items()]
     return CARD.format(
         **{key: found[key] for key in KEPT},
-        commit=found["commit"],
-        changed=", changed since" if found["changed"] else "",
+        commits=", then ".join(f"`{it['commit']:.10}`{', changed' * it['changed']}" for it in found["stages"]),
         steps=found["changes"][0]["train.steps"],
         more=found["changes"][1]["train.steps"],
         epochs=found["images"] / 60_000,
