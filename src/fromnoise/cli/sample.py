@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=whole(1), default=64, help="how many samples (default 64)")
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write, by suffix")
     parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same samples (default 0)")
-    parser.add_argument("--solver", help="ddpm or ddim; the model's own unless given")
+    parser.add_argument("--solver", help="ddpm, ddim or dpmpp; the model's own unless given")
     parser.add_argument("--steps", type=whole(1), help="steps a sample; the model's own unless given")
     parser.add_argument("--label", help="a class, by name or number")
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
@@ -80,8 +80,7 @@ def run(args: argparse.Namespace) -> None:
             labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
             _write(path, samples, labels, model.facts)
     seconds = time.perf_counter() - began
-    steps, weight = model.steps(args.steps), model.config.sample.weight if args.weight is None else args.weight
-    calls = steps if weight in (0, 1) else 2 * steps  # guidance asks twice, with the class and without
+    steps, calls = model.steps(args.steps), model.calls(args.steps, args.weight)
     found = {"out": str(path), "n": args.n, "steps": steps, "calls": calls, "seconds": seconds, "seed": args.seed}
     write_numbers(args.json, found | {"precision": precision})
     how_many = f"{count(args.n, 'sample')} of {count(steps, 'step')}, {count(calls, 'network call')} each"

@@ -150,8 +150,13 @@ class Model:
             yield state
 
     def steps(self, steps: int | None = None) -> int:
-        """Steps that a sample takes, `steps` or the model's own: one network call each, or two with guidance."""
+        """Steps that a sample takes: `steps`, or the model's own."""
         return len(strided(self.schedule, self._steps(steps))) - 1
+
+    def calls(self, steps: int | None = None, weight: float | None = None) -> int:
+        """Network calls that a sample takes: one a step, or two where guidance asks with the class and without."""
+        weight = self.config.sample.weight if weight is None else weight
+        return self.steps(steps) * (1 if weight in (0, 1) else 2)
 
     def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
         """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes."""
