@@ -259,3 +259,37 @@ def test_a_film_is_in_the_units_of_the_data(runs, monkeypatch):
     done("sample table -n 3 --seed 4 --quiet --out a.gif")
     assert (given["kind"], given["total"], len(given["states"]), given["path"]) == ("points", 9, 9, Path("a.gif"))
     assert np.array_equal(given["to_own"](given["states"][-1]).numpy(), drawn("table", 3, seed=4))
+
+
+def test_solvers_are_listed_with_their_order_and_cost():
+    said = call("sample --solver help")
+    assert said.code == 0
+    lines = {line.split()[0]: line.split() for line in said.out.splitlines()}
+    assert lines["unipc"][1:4] == ["3", "1", "no"]
+    assert lines["heun"][1:4] == ["2", "2", "no"]
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        ("--solver heun --steps 5", "9 network calls each"),
+        ("--solver unipc --steps 5 --path lambda", "5 network calls each"),
+        ("--solver ode --steps 2", "as many network calls as they took"),
+    ],
+)
+def test_calls_are_told(runs, options, calls):
+    assert calls in done(f"sample table -n 3 --quiet --out out.npy {options}").err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--solver dmpp", "unknown solver dmpp; did you mean dpmpp?"),
+        ("--path lamda", "unknown path lamda; did you mean lambda?"),
+        ("--path karras --steps 1", "path karras: such a path takes at least 2 steps, got 1"),
+    ],
+)
+def test_a_way_that_there_is_not(runs, options, message):
+    said = call(f"sample table -n 3 --quiet --out out.npy {options}")
+    assert said.code == 2
+    assert message in said.err

@@ -39,6 +39,7 @@ trains = st.builds(
 samples = st.builds(
     Sample,
     texts,
+    texts,
     st.integers(0, 10**6),
     st.booleans(),
     st.floats(allow_nan=False, allow_infinity=False),

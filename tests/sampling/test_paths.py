@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fromnoise.process import VP, Flow, at, linear, table
-from fromnoise.sampling import path, strided, uniform_in_lambda
+from fromnoise.sampling import (
+    PATHS,
+    churned,
+    equidistributed,
+    karras,
+    leading,
+    path,
+    strided,
+    uniform_in_lambda,
+)
 from laws import DISCRETE
 
 
@@ -77,3 +86,61 @@ def test_path_is_in_float64():
     assert times(levels) == [1.3, 0.7]
     assert levels[0].alpha == at(schedule, 1.3).alpha
     assert levels[0].alpha.dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", PATHS)
+@given(steps=st.integers(2, 60))
+def test_every_path_falls_from_noise_to_data_in_as_many_steps(name, steps):
+    levels = PATHS[name](linear(1000), steps)
+    assert len(levels) == steps + 1
+    assert times(levels)[-1] == 0
+    assert all(a > b for a, b in pairwise(times(levels)))
+    assert name == "leading" or times(levels)[0] == 1000
+
+
+def test_karras_steps_are_even_in_the_root_of_nu():
+    levels = karras(VP(), 8, rho=3.0)[:-1]
+    roots = torch.stack([level.nu ** (1 / 3) for level in levels])
+    torch.testing.assert_close(roots.diff(), roots.diff()[:1].expand(7), rtol=1e-6, atol=1e-9)
+
+
+def test_with_a_large_rho_karras_is_uniform_in_lambda():
+    one, two = karras(VP(), 6, rho=1e6), uniform_in_lambda(VP(), 6)
+    torch.testing.assert_close(torch.tensor(times(one)), torch.tensor(times(two)), rtol=1e-4, atol=1e-6)
+
+
+def test_a_mesh_has_equal_shares():
+    """A density of e^lam between two levels: the shares are those of e^lam itself."""
+    schedule = VP()
+    lams = torch.linspace(at(schedule, 1.0).lam.item(), at(schedule, 1e-3).lam.item(), 4001, dtype=torch.float64)
+    levels = equidistributed(schedule, 6, lams, lams.exp())
+    shares = torch.stack([level.lam.exp() for level in levels[:-1]])
+    torch.testing.assert_close(shares.diff(), shares.diff()[:1].expand(5), rtol=1e-3, atol=1e-6)
+    assert times(levels)[0] == 1.0
+    assert times(levels)[-1] == 0.0
+
+
+def test_churn_goes_up_before_it_goes_down():
+    schedule = linear(1000)
+    levels = churned(schedule, strided(schedule, 4), churn=1.0, least=0.0, most=1e3)
+    down = [level for level in levels if level.t.item() in times(strided(schedule, 4))]
+    up = [level for level in levels if level.t.item() not in times(strided(schedule, 4))]
+    assert times(down) == times(strided(schedule, 4))
+    assert [float(level.nu) for level in up] == pytest.approx([1.25 * float(level.nu) for level in down[1:4]])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: karras(VP(), 4, rho=0.0), "rho must be positive"),
+        (lambda: karras(VP(), 1), "at least 2 steps"),
+        (lambda: leading(VP(), 4), "whole steps"),
+        (lambda: leading(linear(10), 11), "at most T = 10, got 11"),
+        (lambda: karras(Flow(), 4), "infinite at T"),
+        (lambda: equidistributed(VP(), 1, torch.ones(2), torch.ones(2)), "at least 2 steps"),
+        (lambda: equidistributed(VP(), 4, torch.tensor([0.0, 1.0]), torch.zeros(2)), "positive somewhere"),
+    ],
+)
+def test_what_a_path_cannot_be(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

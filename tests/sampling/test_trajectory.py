@@ -175,15 +175,28 @@ def test_ddim_follows_the_probability_flow():
 
 def test_one_point_of_data_is_always_found():
     law = Empirical(torch.tensor([[1.0, 2.0]]))
-    for solver in SOLVERS.values():
-        x = sample(law, solver(), strided(linear(1000), 5), torch.randn(3, 2))
+    for choice in SOLVERS.values():
+        x = sample(law, choice.make(linear(1000)), strided(linear(1000), 5), torch.randn(3, 2))
         torch.testing.assert_close(x, torch.tensor([[1.0, 2.0]]).expand(3, 2))
         assert x.dtype == torch.float32
 
 
 def test_solvers_by_name():
-    assert SOLVERS["ddpm"]() == DDIM(1.0)
-    assert SOLVERS["ddim"]() == DDIM(0.0)
+    assert SOLVERS["ddpm"].make(linear(10)) == DDIM(1.0)
+    assert SOLVERS["ddim"].make(linear(10)) == DDIM(0.0)
+
+
+@pytest.mark.parametrize("name", [name for name, choice in SOLVERS.items() if choice.calls is not None])
+def test_calls_are_what_the_table_says(name):
+    calls = 0
+
+    def counted(x, n):
+        nonlocal calls
+        calls += 1
+        return TWINS(x, n)
+
+    sample(counted, SOLVERS[name].make(linear(1000)), strided(linear(1000), 7), torch.randn(3, 1).double())
+    assert calls == 6 * SOLVERS[name].calls + 1
 
 
 @pytest.mark.parametrize("levels", [[], [CLEAN]])

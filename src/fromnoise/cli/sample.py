@@ -44,8 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=whole(1), default=64, help="how many samples (default 64)")
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write, by suffix")
     parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same samples (default 0)")
-    parser.add_argument("--solver", help="ddpm, ddim or dpmpp; the model's own unless given")
+    parser.add_argument("--solver", action=Solvers, help="by name, or help for a list; the model's own unless given")
     parser.add_argument("--steps", type=whole(1), help="steps a sample; the model's own unless given")
+    parser.add_argument(
+        "--path", help="the levels between: even, leading, lambda or karras; the model's own unless given"
+    )
     parser.add_argument("--label", help="a class, by name or number")
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
@@ -68,7 +71,8 @@ def run(args: argparse.Namespace) -> None:
     if model.device.type == "cpu":
         keep_memory()
     how: dict[str, Any] = {
-        "seed": args.seed, "solver": args.solver, "steps": args.steps, "weight": args.weight,
+        "seed": args.seed, "solver": args.solver, "steps": args.steps, "path": args.path,
+        "weight": args.weight,
         "precision": precision, "label": _label(args.label, model),
     }  # fmt: skip
     began = time.perf_counter()
@@ -80,11 +84,35 @@ def run(args: argparse.Namespace) -> None:
             labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
             _write(path, samples, labels, model.facts)
     seconds = time.perf_counter() - began
-    steps, calls = model.steps(args.steps), model.calls(args.steps, args.weight)
+    steps = model.steps(args.steps, args.path)
+    calls = model.calls(args.steps, args.weight, args.solver, args.path)
     found = {"out": str(path), "n": args.n, "steps": steps, "calls": calls, "seconds": seconds, "seed": args.seed}
     write_numbers(args.json, found | {"precision": precision})
-    how_many = f"{count(args.n, 'sample')} of {count(steps, 'step')}, {count(calls, 'network call')} each"
+    how_many = f"{count(args.n, 'sample')} of {count(steps, 'step')}, {_calls(calls)}"
     note(f"{how_many}, in {seconds:.1f} s ({precision}): {path}")
+
+
+class Solvers(argparse.Action):
+    """`--solver help` lists them and ends, whatever else is missing from the line."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if values == "help":
+            _list_solvers()
+            parser.exit()
+        setattr(namespace, self.dest, values)
+
+
+def _list_solvers() -> None:
+    from fromnoise.sampling import SOLVERS
+
+    print(f"{'name':10} {'order':>5}  {'calls a step':12}  {'noise':5}  what it is")
+    for name, choice in SOLVERS.items():
+        calls = "its own" if choice.calls is None else str(choice.calls)
+        print(f"{name:10} {choice.order:5}  {calls:12}  {'yes' if choice.noise else 'no':5}  {choice.about}")
+
+
+def _calls(calls: int | None) -> str:
+    return "as many network calls as they took" if calls is None else f"{count(calls, 'network call')} each"
 
 
 def _check_out(path: Path) -> None:
@@ -121,7 +149,7 @@ def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
 def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> None:
     from fromnoise.figures import film
 
-    total = model.steps(how["steps"])
+    total = model.steps(how["steps"], how["path"])
 
     def watched():
         for step, state in enumerate(model.trajectory(n, **how)):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fromnoise.errors import UserError
 from fromnoise.model.config import Config, Facts, Process
 from fromnoise.model.options import call_named, check_options, unknown
+from fromnoise.model.walks import walk
 from fromnoise.networks import NETWORKS, custom
 from fromnoise.process import (
     PREDICTIONS,
@@ -30,7 +31,6 @@ from fromnoise.process import (
     is_discrete,
     variational,
 )
-from fromnoise.sampling import SOLVERS
 
 Loss = Callable[[Denoiser, Tensor, Level, Tensor], Tensor]
 """(denoiser, x_0, level, eps) -> the loss of each sample, summed over its elements, (B,)."""
@@ -119,8 +119,7 @@ def check(config: Config) -> None:
         raise UserError("the flow schedule has no signal at t = 1: use --process.prediction flow, v or x_0")
     if config.schedule["name"] == "flow" and process.loss in ("simple", "min-snr"):
         raise UserError("the flow schedule has no signal at t = 1: use --process.loss clean or velocity")
-    if config.sample.solver not in SOLVERS:
-        raise unknown("solver", config.sample.solver, SOLVERS)
+    walk(config.sample, schedule)
     if config.sample.weight != 1 and not process.conditional:
         raise UserError("sample.weight guides towards a class: it needs --process.conditional true")
     if config.sample.weight != 1 and config.train.label_dropout == 0:

@@ -97,6 +97,7 @@ class Sample:
     """[sample]: how the trained model is sampled unless told otherwise."""
 
     solver: str = "ddpm"
+    path: str = "even"  # of levels: even in time, leading, lambda, karras
     steps: int = 0  # steps a sample, 0 for every level of the schedule
     clip: bool = False  # keep the estimate of x_0 within [-1, 1] at each step, as Ho et al. do
     weight: float = 1.0  # of guidance, D_0 + weight (D_1 - D_0)

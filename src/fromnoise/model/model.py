@@ -14,8 +14,9 @@ from fromnoise.model.config import Config, Facts
 from fromnoise.model.options import unknown, write_toml
 from fromnoise.model.precision import casting, chosen
 from fromnoise.model.store import pack, write_folder
-from fromnoise.process import Denoised, Denoiser, Level, Schedule, at, clipped, is_discrete
-from fromnoise.sampling import SOLVERS, Solver, Streams, extrapolate, strided, trajectory
+from fromnoise.model.walks import Walk, walk
+from fromnoise.process import Denoised, Denoiser, Level, Schedule, at, clipped
+from fromnoise.sampling import Solver, Streams, extrapolate, trajectory
 
 Label = int | str | Sequence[int] | Tensor | None
 """The class of all samples, by number or name, one number for each, or none."""
@@ -76,6 +77,7 @@ class Model:
         seed: int = 0,
         solver: str | Solver | None = None,
         steps: int | None = None,
+        path: str | Sequence[Level] | None = None,
         label: Label = None,
         weight: float | None = None,
         precision: str | None = None,
@@ -84,9 +86,10 @@ class Model:
     ) -> Tensor:
         """n new samples, (n, *shape): images in [-1, 1], points, tables and fields in their own units.
 
-        Sample i depends on the seed and on i, not on n (to the network's rounding). `solver` and `steps` are
-        the model's own unless given; `label` is a class number or n of them (a model that knows classes
-        takes each in turn if none is given); `weight` is that of guidance, D_0 + weight (D_1 − D_0).
+        Sample i depends on the seed and on i, not on n (to the network's rounding). `solver`, `steps` and `path`, by
+        name (`sampling.SOLVERS`, `sampling.PATHS`) or as such, are the model's own unless given; `label` is a class
+        number or n of them (a model that knows classes takes each in turn if none is given); `weight` is that of
+        guidance, D_0 + weight (D_1 − D_0).
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
         `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19 together are 0 ... 19.
         `progress(done, total)` is called after each step. Raises UserError for what cannot be.
@@ -101,10 +104,10 @@ class Model:
             count = min(size, n - start)
             part = None if labels is None else labels[start : start + count]
             states = self.trajectory(
-                count, seed=seed, solver=solver, steps=steps, label=part, weight=weight, precision=precision,
+                count, seed=seed, solver=solver, steps=steps, path=path, label=part, weight=weight, precision=precision,
                 first=first + start,
             )  # fmt: skip
-            total, x = self.steps(steps), next(states)
+            total, x = self.steps(steps, path), next(states)
             for step, state in enumerate(states, 1):
                 progress(i * total + step, len(starts) * total)
                 x = state
@@ -118,6 +121,7 @@ class Model:
         seed: int = 0,
         solver: str | Solver | None = None,
         steps: int | None = None,
+        path: str | Sequence[Level] | None = None,
         label: Label = None,
         weight: float | None = None,
         precision: str | None = None,
@@ -131,32 +135,51 @@ class Model:
             raise UserError(f"the number of samples must be at least 1, got {n}")
         if not 0 <= seed < 2**63:
             raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
-        path = strided(self.schedule, self._steps(steps))
+        way = self.walk(solver, steps, path)
         labels = self.labels(n, label, first)
         weight = self.config.sample.weight if weight is None else weight
         precision = chosen(precision or self.config.sample.precision, self.facts.kind, self.device)
         denoise = self._guided(labels, weight, precision)
         randn = Streams(seed, first, n)
         # x_T of data of unit variance: N(0, I) for every schedule with alpha² + sigma² = 1 (Algorithm 2, line 1).
-        scale = (path[0].alpha ** 2 + path[0].sigma ** 2).sqrt().float()
+        scale = (way.levels[0].alpha ** 2 + way.levels[0].sigma ** 2).sqrt().float()
         x = scale * randn(torch.zeros(n, *self.facts.shape, device=self.device))
         yield x
-        walk = trajectory(denoise, self._solver(solver), path, x, randn=randn)
+        states = trajectory(denoise, way.solver, way.levels, x, randn=randn)
         while True:
             with torch.no_grad():
-                state = next(walk, None)
+                state = next(states, None)
             if state is None:
                 return
             yield state
 
-    def steps(self, steps: int | None = None) -> int:
-        """Steps that a sample takes: `steps`, or the model's own."""
-        return len(strided(self.schedule, self._steps(steps))) - 1
+    def walk(
+        self,
+        solver: str | Solver | None = None,
+        steps: int | None = None,
+        path: str | Sequence[Level] | None = None,
+    ) -> Walk:
+        """The solver and the levels that a sample walks: those asked for, else the model's own."""
+        return walk(self.config.sample, self.schedule, solver, steps, path)
 
-    def calls(self, steps: int | None = None, weight: float | None = None) -> int:
-        """Network calls that a sample takes: one a step, or two where guidance asks with the class and without."""
+    def steps(self, steps: int | None = None, path: str | Sequence[Level] | None = None) -> int:
+        """Steps that a sample takes: `steps`, or the model's own."""
+        return len(self.walk(None, steps, path).levels) - 1
+
+    def calls(
+        self,
+        steps: int | None = None,
+        weight: float | None = None,
+        solver: str | None = None,
+        path: str | Sequence[Level] | None = None,
+    ) -> int | None:
+        """Network calls that a sample takes, twice the walk's where guidance asks with the class and without.
+
+        None for a solver that finds out on its way.
+        """
         weight = self.config.sample.weight if weight is None else weight
-        return self.steps(steps) * (1 if weight in (0, 1) else 2)
+        calls = self.walk(solver, steps, path).calls
+        return None if calls is None else calls * (1 if weight in (0, 1) else 2)
 
     def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
         """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes."""
@@ -244,24 +267,6 @@ class Model:
         if not bool(((labels >= 0) & (labels < len(classes))).all()):
             raise UserError(f"labels run from 0 to {len(classes) - 1} here: {', '.join(classes)}")
         return labels
-
-    def _solver(self, solver: str | Solver | None) -> Solver:
-        name = solver if solver is not None else self.config.sample.solver
-        if not isinstance(name, str):
-            return name
-        if name not in SOLVERS:
-            raise unknown("solver", name, SOLVERS)
-        return SOLVERS[name]()
-
-    def _steps(self, steps: int | None) -> int | None:
-        """The steps asked for, else the model's own, which a short schedule may cut; None is every level."""
-        most = int(self.schedule.T) if is_discrete(self.schedule) else None
-        if steps is None:
-            own = self.config.sample.steps
-            return (own if most is None else min(own, most)) or None
-        if steps < 1 or (most is not None and steps > most):
-            raise UserError(f"steps must be at least 1{f' and at most {most}' if most else ''}, got {steps}")
-        return steps
 
     def _numel(self) -> int:
         return int(torch.tensor(self.facts.shape).prod())

@@ -4,67 +4,142 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-import numpy as np
+import torch
 from torch import Tensor
 
-from fromnoise.process import Denoiser, Level, Randn
-
-_PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(24)  # exact to rounding for steps of lam up to 20
-_PLACES, _WEIGHTS = (_PLACES + 1) / 2, _WEIGHTS / 2
+from fromnoise.process import Denoised, Denoiser, Level, Randn, reverse
+from fromnoise.sampling.forms import Data, Form, Known, through
+from fromnoise.sampling.solvers import Solver
 
 
 @dataclass(frozen=True)
 class Multistep:
-    """Exponential Adams–Bashforth in the clean data, for steps of any sizes: DPM-Solver++ (Lu et al. 2022).
+    """The polynomial goes through the last `order` values: exponential Adams–Bashforth, for steps of any sizes.
 
-    The probability-flow ODE (Song et al. 2021) from level t to a cleaner level s is, with lam = log(alpha / sigma),
+    With `Data()` it is DPM-Solver++ (2M, 3M; Lu et al. 2022), with `Noise()` DEIS (Zhang & Chen 2023), with `Noisy()`
+    it solves the SDE. Order 1 is DDIM, and with `Noisy()` the ancestral chain. Until there are enough values, the
+    polynomial is of the order that they allow, or `start` takes the steps: a solver of one step of the same order,
+    without which the whole is of order 2 at most. Without a signal (lam infinite) the step is DDIM's or the chain's.
+    Raises ValueError for an order below 1.
 
-        x_s = (sigma_s / sigma_t) x_t + alpha_s ∫ e^(lam − lam_s) E[x_0|x_lam] dlam.
-
-    Its first part is exact; under the integral stands a polynomial in lam through the last `order` estimates of x_0,
-    integrated exactly. Order 1 is DDIM. A level without signal (lam infinite) counts as the only one that is known.
-    The first steps have fewer estimates and so a lower order. Raises ValueError for an order below 1.
-
-    >>> Multistep(order=3)
-    Multistep(order=3)
+    >>> Multistep(order=3).order
+    3
     """
 
     order: int = 2
+    form: Form = field(default_factory=Data)
+    start: Solver | None = None
 
     def __post_init__(self) -> None:
-        if self.order < 1:
-            raise ValueError(f"the order of a solver is at least 1, got {self.order}")
+        _check(self.order)
 
     def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
-        known: list[tuple[float, Tensor]] = [(float(t.lam), denoise(x, t).mean), *(state or [])][: self.order]
-        if math.isinf(known[-1][0]):
-            known = known[:-1] or known
-        weights = integrals([lam for lam, _ in known], float(t.lam), float(s.lam))
-        mean = sum((weight * mean for weight, (_, mean) in zip(weights, known, strict=True)), start=0 * x)
-        return s.sigma / t.sigma * x + s.alpha * mean, known
+        denoised = denoise(x, t)
+        if math.isinf(float(t.lam)):
+            return _without_signal(self.form, x, denoised, t, s, randn), None
+        known = [(t, self.form.value(x, t, denoised.mean)), *(state or [])][: self.order]
+        if len(known) < self.order and self.start is not None:
+            return self.start.step(remembering(denoise, x, t, denoised), x, t, s, None, randn)[0], known
+        return _noised(self.form, through(self.form, known, x, t, s), t, s, randn), known
 
 
-def integrals(nodes: Sequence[float], start: float, end: float) -> list[float]:
-    """∫ e^(lam − end) l_j(lam) dlam from start to end, for the Lagrange polynomials l_j of the nodes, of finite lam.
+class _Step(NamedTuple):
+    """A step that `UniPC` may still correct: where it began, what was known there, and whether it needs to be."""
 
-    From start = −inf, where a schedule has no signal, the one node counts 1.
+    level: Level
+    x: Tensor
+    known: Sequence[Known]
+    open: bool
 
-    >>> [round(weight, 6) for weight in integrals([0.0], 0.0, 1.0)]  # 1 − 1/e
-    [0.632121]
+
+@dataclass(frozen=True)
+class UniPC:
+    """Predict like `Multistep`, then correct each step by the value found at its end (Zhao et al. 2023).
+
+    The corrected step has one value more under its polynomial, hence order `order` + 1, and no call of its own. `start`
+    is as in `Multistep`, of order `order` + 1; its steps are not corrected. The last step of a path is not either: it
+    ends where there is no noise. For the ODE. Raises ValueError for an order below 1.
+
+    >>> UniPC(order=3).order
+    3
     """
-    if math.isinf(start):
-        return [1.0]
-    lam = start + (end - start) * _PLACES
-    scale = np.exp(lam - end) * _WEIGHTS * (end - start)
-    return [float(np.sum(scale * _lagrange(nodes, j, lam))) for j in range(len(nodes))]
+
+    order: int = 2
+    form: Form = field(default_factory=Data)
+    start: Solver | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.order)
+
+    def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
+        denoised = denoise(x, t)
+        if math.isinf(float(t.lam)):
+            return _without_signal(self.form, x, denoised, t, s, randn), None
+        before: _Step | None = state
+        here = (t, self.form.value(x, t, denoised.mean))
+        if before is not None and before.open:
+            x = through(self.form, [here, *before.known], before.x, before.level, t)
+        known = [here, *(before.known if before is not None else [])][: self.order]
+        if len(known) < self.order and self.start is not None:
+            moved = self.start.step(remembering(denoise, x, t, denoised), x, t, s, None, randn)[0]
+            return moved, _Step(t, x, known, open=False)
+        return through(self.form, known, x, t, s), _Step(t, x, known, open=True)
 
 
-def _lagrange(nodes: Sequence[float], j: int, lam: np.ndarray) -> np.ndarray:
-    found = np.ones_like(lam)
-    for i, node in enumerate(nodes):
-        if i != j:
-            found *= (lam - node) / (nodes[j] - node)
-    return found
+@dataclass(frozen=True)
+class IPNDM:
+    """Adams–Bashforth for equal steps, its coefficients kept although the steps in nu = sigma / alpha are not equal.
+
+    The pseudo-linear multistep solver in its improved form (Liu et al. 2022; Zhang & Chen 2023). Of order 2 at most on
+    a path that is not even in nu, for `order` 1 ... 4 (else ValueError).
+
+    >>> IPNDM().order
+    4
+    """
+
+    order: int = 4
+
+    def __post_init__(self) -> None:
+        if self.order not in _FIXED:
+            raise ValueError(f"ipndm has orders 1 to 4, got {self.order}")
+
+    def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
+        denoised = denoise(x, t)
+        if math.isinf(float(t.lam)):
+            return reverse(x, Denoised(denoised.mean), t, s, 0.0)[0], None
+        noises = [(x - t.alpha * denoised.mean) / t.sigma, *(state or [])][: self.order]
+        coefficients = _FIXED[len(noises)]
+        slope = sum((c * eps for c, eps in zip(coefficients, noises, strict=True)), start=0 * x)
+        return s.alpha * (x / t.alpha + (s.nu - t.nu) * slope), noises
+
+
+_FIXED = {1: (1.0,), 2: (3 / 2, -1 / 2), 3: (23 / 12, -16 / 12, 5 / 12), 4: (55 / 24, -59 / 24, 37 / 24, -9 / 24)}
+
+
+def remembering(denoise: Denoiser, x: Tensor, t: Level, denoised: Denoised) -> Denoiser:
+    """The denoiser, which need not be asked again for what it has just said of x at t.
+
+    >>> asked = remembering(lambda y, n: Denoised(y + 1), x := torch.zeros(1), t := None, Denoised(x))
+    >>> asked(x, t).mean.item(), asked(x + 5, t).mean.item()
+    (0.0, 6.0)
+    """
+    return lambda y, n: denoised if y is x and n is t else denoise(y, n)
+
+
+def _check(order: int) -> None:
+    if order < 1:
+        raise ValueError(f"the order of a solver is at least 1, got {order}")
+
+
+def _without_signal(form: Form, x: Tensor, denoised: Denoised, t: Level, s: Level, randn: Randn) -> Tensor:
+    mean, _ = reverse(x, Denoised(denoised.mean), t, s, form.eta)
+    return _noised(form, mean, t, s, randn)
+
+
+def _noised(form: Form, mean: Tensor, t: Level, s: Level, randn: Randn) -> Tensor:
+    if form.eta == 0:
+        return mean
+    return mean + form.eta * s.sigma * (-torch.expm1(2 * (t.lam - s.lam))).sqrt() * randn(mean)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from fromnoise.process import Denoised, Denoiser, Level, Randn, reverse
-from fromnoise.sampling.multistep import Multistep
 
 
 class Solver(Protocol):
@@ -43,11 +41,3 @@ class DDIM:
             return reverse(x, Denoised(denoised.mean), t, s, 0.0)[0], None
         mean, std = reverse(x, denoised, t, s, self.eta)
         return mean + std * randn(x), None
-
-
-SOLVERS: dict[str, Callable[[], Solver]] = {
-    "ddpm": lambda: DDIM(1.0),
-    "ddim": lambda: DDIM(0.0),
-    "dpmpp": lambda: Multistep(2),
-}
-"""Solvers by the names that the command line uses: `ddpm` is the ancestral chain (K, H Algorithm 2), `dpmpp` is 2M."""

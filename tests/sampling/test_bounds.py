@@ -1,0 +1,59 @@
+"""Every named solver in low precision, and from a level without signal."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fromnoise.process import Denoised, Flow, linear
+from fromnoise.sampling import SOLVERS, Streams, sample, strided, trajectory
+from laws import TWINS
+
+STEPS = 16
+FLOAT32, BFLOAT16 = 4e-6, 2e-2
+"""The largest distance to float64 along a trajectory of 16 steps on the linear schedule, for data of size 1.
+
+bfloat16 is that of the denoiser's answers, as autocast gives them; x itself is float32. `ode` is not given answers as
+coarse as that: its tolerance asks for more.
+"""
+
+
+def noise(dtype):
+    streams = Streams(0, 0, 64)
+    return lambda x: streams(x.double()).to(dtype)
+
+
+def walked(name, dtype, denoise):
+    schedule = linear(1000)
+    x = noise(dtype)(torch.zeros(64, 1, dtype=dtype))
+    solver = SOLVERS[name].make(schedule)
+    walk = trajectory(denoise, solver, strided(schedule, STEPS), x, randn=noise(dtype))
+    return torch.stack([state.double() for state in walk])
+
+
+def rounded(x, n):
+    denoised = TWINS(x.float(), n)
+    return Denoised(*(v.to(torch.bfloat16).to(x.dtype) for v in denoised))
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_float32_stays_near_float64(name):
+    gap = (walked(name, torch.float32, TWINS) - walked(name, torch.float64, TWINS)).abs().max()
+    assert float(gap) < FLOAT32
+
+
+@pytest.mark.parametrize("name", [name for name in SOLVERS if name != "ode"])
+def test_bfloat16_answers_stay_near_float64(name):
+    gap = (walked(name, torch.float32, rounded) - walked(name, torch.float64, TWINS)).abs().max()
+    assert float(gap) < BFLOAT16
+
+
+@pytest.mark.parametrize("name", [name for name, choice in SOLVERS.items() if choice.no_signal])
+def test_from_pure_noise(name):
+    """On the straight path alpha is 0 at t = 1, lam infinite: the law's mean and spread are met all the same."""
+    x = torch.randn(4000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    streams = Streams(1, 0, len(x))
+    end = sample(TWINS, SOLVERS[name].make(Flow()), strided(Flow(), 50), x, randn=streams)
+    true = TWINS.sample(200_000, torch.Generator().manual_seed(1))
+    assert abs(float(end.mean() - true.mean())) < 0.05
+    assert abs(float(end.std() - true.std())) < 0.05
