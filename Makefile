@@ -3,6 +3,7 @@
 # make check  format, lint, types, import direction and the fast tests, in under two minutes
 # make mutants    break every formula once and name the test that notices (docs/mutants.md)
 # make soak       the tests that take minutes: twenty kills of a training run
+# make parity     our solvers' trajectories beside diffusers', in float64
 # make bench      our speed beside the peers', in turn in one run (benchmarks/README.md); bench-gpu: the same on CUDA
 # make digits     train the classifier that judges digits (ten minutes of two threads)
 # make shipped    train the digits that come with the package and judge them (an hour and a half; goes on where stopped)
@@ -16,19 +17,19 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check format clean mutants soak digits shipped precision quality swissroll bench bench-gpu
+.PHONY: demo test check format clean mutants soak digits shipped precision quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
 test: $(VENV)/.dev
-	$(PYTEST) -m "not soak" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(PYTEST) -m "not soak and not parity" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -m "not slow and not soak" --timeout=60
+	$(PYTEST) -m "not slow and not soak and not parity" --timeout=60
 
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants.py
@@ -51,6 +52,9 @@ precision: $(VENV)/.dev
 
 quality: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/quality.py
+
+parity: $(PEERS)/.done
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/parity -m parity
 
 bench: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/bench.py --device cpu
@@ -77,5 +81,6 @@ $(VENV)/.dev: $(VENV)/.core
 $(PEERS)/.done: pyproject.toml constraints.txt benchmarks/peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt torch --editable .
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt pytest pytest-timeout hypothesis
 	$(PEERS)/bin/python -m pip install --quiet --no-deps --requirement benchmarks/peers.txt
 	touch $@
