@@ -50,7 +50,7 @@ def near(one: torch.Tensor, two: torch.Tensor) -> bool:
     return one.shape == two.shape and (one - two).abs().max() <= TOLERANCE * max(1.0, float(two.abs().max()))
 
 
-@pytest.mark.parametrize("solver", ["ddpm", "ddim"])
+@pytest.mark.parametrize("solver", ["ddpm", "ddim", "unipc", "ode"])
 def test_a_sample_depends_on_its_seed_and_number_alone(model, solver):
     seven = model.sample(7, seed=4, solver=solver, label=[0, 1, 2, 0, 1, 2, 0])
     for i in (0, 3, 6):

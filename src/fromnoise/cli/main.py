@@ -19,11 +19,12 @@ COMMANDS = {
     "demo": "train the Swiss roll and small digits, and write one page about them",
     "train": "train a model on a recipe or on data of yours; the same line again goes on",
     "sample": "draw new samples from a trained model: pictures, arrays or a film",
+    "likelihood": "say how likely data are under a trained model: bound and exact, in nats and bits a dimension",
     "show": "look at data, at a schedule, or at data being noised",
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "show")
+CONFIGURED = ("train", "show", "likelihood")
 """Commands that take settings, --section.key VALUE."""
 
 

@@ -3,5 +3,18 @@
 from fromnoise.evaluation.digits import Judged, judge_digits
 from fromnoise.evaluation.distances import Measured, beside_floor, sliced_wasserstein
 from fromnoise.evaluation.frechet import frechet
+from fromnoise.evaluation.likelihood import Bound, Flow, bits, bound, flow
 
-__all__ = ["Judged", "Measured", "beside_floor", "frechet", "judge_digits", "sliced_wasserstein"]
+__all__ = [
+    "Bound",
+    "Flow",
+    "Judged",
+    "Measured",
+    "beside_floor",
+    "bits",
+    "bound",
+    "flow",
+    "frechet",
+    "judge_digits",
+    "sliced_wasserstein",
+]

@@ -7,6 +7,7 @@ from fromnoise.figures.curves import loss_figure
 from fromnoise.figures.data import data_figure
 from fromnoise.figures.fields import draw_fields
 from fromnoise.figures.film import film, write_film
+from fromnoise.figures.likelihood import bound_figure
 from fromnoise.figures.page import Code, Film, Heading, Picture, Table, Text, page
 from fromnoise.figures.pictures import grid, save_each, save_picture, to_uint8
 from fromnoise.figures.points import draw_samples, scatter
@@ -21,6 +22,7 @@ __all__ = [
     "Picture",
     "Table",
     "Text",
+    "bound_figure",
     "data_figure",
     "draw_fields",
     "draw_samples",

@@ -70,6 +70,13 @@ class Model:
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
 
+    def denoiser(self, labels: Tensor | None = None) -> Denoiser:
+        """(x_t, level) -> Denoised as the network gives it: in float32, not clipped, not guided, with gradients in x_t.
+
+        `labels` holds the class of each sample, (B,), or is None for no class.
+        """
+        return self._in_parts(labels, "fp32")
+
     def sample(
         self,
         n: int,
@@ -236,8 +243,10 @@ class Model:
         def denoise(x: Tensor, n: Level) -> Denoised:
             parts = []
             for first in range(0, len(x), size):
-                part = None if labels is None else labels[first : first + size]
-                parts.append(self._denoiser(part, precision)(x[first : first + size], n))
+                some = slice(first, first + size)
+                part = None if labels is None else labels[some]
+                level = n if n.t.ndim == 0 else Level(*(value[some] for value in n))
+                parts.append(self._denoiser(part, precision)(x[some], level))
             var = None if parts[0].var is None else torch.cat([p.var for p in parts if p.var is not None])
             return Denoised(torch.cat([p.mean for p in parts]), var)
 

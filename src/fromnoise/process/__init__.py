@@ -19,7 +19,14 @@ from fromnoise.process.levels import (
     sigmoid,
     table,
 )
-from fromnoise.process.likelihood import bound_term, prior_term
+from fromnoise.process.likelihood import (
+    bin_log_prob,
+    bound_term,
+    exact_divergence,
+    flow_log_prob,
+    hutchinson,
+    prior_term,
+)
 from fromnoise.process.objectives import (
     TIMES,
     WEIGHTS,
@@ -52,14 +59,18 @@ __all__ = [
     "Schedule",
     "Weight",
     "at",
+    "bin_log_prob",
     "bound_term",
     "clipped",
     "cosine",
     "denoising_loss",
     "diffuse",
+    "exact_divergence",
+    "flow_log_prob",
     "from_network",
     "gaussian_kl",
     "gaussian_log_prob",
+    "hutchinson",
     "hybrid_loss",
     "is_discrete",
     "linear",

@@ -1,0 +1,206 @@
+"""fromnoise likelihood: the variational bound and the probability-flow density of data."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fromnoise.cli.arguments import whole
+from fromnoise.cli.outputs import check_numbers, check_writable, note, write_numbers
+from fromnoise.cli.progress import bar
+from fromnoise.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fromnoise.data import Dataset
+    from fromnoise.model import Model
+
+EPILOG = """\
+Without DATA: what the model did not see of its own data (the test digits, other points of a toy law), or its
+training data where nothing is held back. --data.KEY sets an option of the data, as in fromnoise train.
+--out writes the bound's terms over t as a picture (.png .svg .pdf), or the values of each sample (.csv).
+
+examples:
+  fromnoise likelihood mnist --out terms.png
+  fromnoise likelihood swissroll -n 1000 --out values.csv
+  fromnoise likelihood runs/photos holdout/ -n 64 --probes 4
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.epilog = EPILOG
+    parser.add_argument("model", metavar="RUN", help="a run folder, a checkpoint, a bundled name or a hub name")
+    parser.add_argument("data", metavar="DATA", nargs="?", help="a name or a path; the model's own data unless given")
+    parser.add_argument("-n", type=whole(1), default=128, help="how many samples of the data (default 128)")
+    parser.add_argument("--terms", type=whole(0), default=100, help="terms of the bound that are drawn (default 100)")
+    parser.add_argument("--steps", type=whole(0), default=60, help="of the ODE, four calls each; 0 leaves it out (60)")
+    parser.add_argument("--probes", type=whole(1), default=2, help="of the ODE's divergence, for images (default 2)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of what is chosen and of the noise (default 0)")
+    parser.add_argument("--out", metavar="FILE", help="a picture of the terms, or a .csv of all samples")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers there")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Say how likely the data are."""
+    path = None if args.out is None else Path(args.out)
+    _check_out(path)
+    check_numbers(args.json)
+    if args.terms == args.steps == 0:
+        raise UserError("--terms 0 and --steps 0 leave nothing to compute")
+    import torch
+
+    from fromnoise import evaluation
+    from fromnoise.model import load
+    from fromnoise.process import is_discrete
+
+    model = load(args.model)
+    data, what = _data(args, model)
+    index = torch.randperm(len(data), generator=torch.Generator().manual_seed(args.seed))[: args.n].numpy()
+    x_0, labels = _as_the_model_sees(data, index, model)
+    bound, flow = None, None
+    if args.terms and is_discrete(model.schedule):
+        with bar("bound", args.quiet) as update:
+            bound = evaluation.bound(
+                model,
+                x_0,
+                labels,
+                terms=args.terms,
+                seed=args.seed,
+                progress=lambda done, total: update(done, total, ""),
+            )
+    if args.steps:
+        with bar("flow", args.quiet) as update:
+            flow = evaluation.flow(
+                model, x_0, labels, steps=args.steps, probes=args.probes, seed=args.seed,
+                progress=lambda done, total: update(done, total, ""),
+            )  # fmt: skip
+    _report(args, model, what, len(x_0), labels is not None, bound, flow, path)
+
+
+def _check_out(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.suffix.lower() not in (".png", ".svg", ".pdf", ".csv"):
+        raise UserError(f"cannot write {path}: use .png, .svg, .pdf or .csv")
+    check_writable(path)
+
+
+def _data(args: argparse.Namespace, model: Model) -> tuple[Dataset, str]:
+    """The data, and how to speak of them."""
+    from fromnoise.data import load, options
+    from fromnoise.model.options import parse_value
+
+    changes = {key: parse_value(value) for key, value in args.changes.items()}
+    wrong = [key for key in changes if not key.startswith("data.") or key == "data.name"]
+    if wrong:
+        raise UserError(f"--{wrong[0]} is not an option of the data: a trained model is taken as it is")
+    own = dict(model.config.data)
+    name = str(args.data or own.get("name", ""))
+    given = {} if args.data else {key: value for key, value in own.items() if key != "name"}
+    known = options(name)
+    said = ""
+    if not args.data and "split" in known:
+        given["split"], said = "test", ", split test"
+    elif not args.data and "seed" in known:
+        given["seed"], said = int(given.get("seed", 0)) + 1, ", drawn anew"
+    elif not args.data:
+        said = ", the training data"
+    if args.data and model.facts.kind == "images" and "size" in known:
+        given["size"] = list(model.facts.shape[1:]) if name != "mnist" else model.facts.shape[1]
+    data = load(name, **(given | {key[5:]: value for key, value in changes.items()}))
+    if tuple(data.shape) != tuple(model.facts.shape):
+        raise UserError(f"{name} has samples of {_by(data.shape)}, the model is one of {_by(model.facts.shape)}")
+    return data, f"{name}{said}"
+
+
+def _by(shape: Any) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _as_the_model_sees(data: Dataset, index: Any, model: Model) -> tuple[Tensor, Tensor | None]:
+    """Samples in [-1, 1] by the model's own centre and scale, and their classes where the model knows them."""
+    x_0 = data.batch(index)
+    if model.facts.kind != "images":
+        own = data.units.to_own(x_0)
+        x_0 = (own - model.to_own(0 * x_0)) / (model.to_own(0 * x_0 + 1) - model.to_own(0 * x_0))
+    same = model.config.process.conditional and tuple(data.classes) == tuple(model.facts.classes)
+    return x_0, data.batch_labels(index) if same else None
+
+
+def _report(
+    args: argparse.Namespace, model: Model, what: str, n: int, told: bool, bound: Any, flow: Any, path: Path | None
+) -> None:
+    from fromnoise.evaluation import bits
+
+    images, d = model.facts.kind == "images", math.prod(model.facts.shape)
+    volume = 0.0 if images else float((model.to_own(_one(model)) - model.to_own(0 * _one(model))).log().sum())
+    classes = ", their classes told" if told else ""
+    print(f"{n} samples of {what}{classes}; {d} dimensions; means and their standard errors")
+    units = "8-bit values" if images else "the data's own units"
+    numbers: dict[str, Any] = {"n": n, "data": what, "dimensions": d, "classes_told": told}
+    columns: dict[str, Tensor] = {}
+    for name, found, text in (
+        ("bound", bound, f"-log p of the chain, at most (bound; {units})"),
+        ("flow", flow, f"-log p of the ODE ({units}{', dequantised' if images else ''})"),
+    ):
+        if found is None:
+            continue
+        nats = found.total + volume
+        per = bits(nats, model)
+        columns |= {f"{name}_nats": nats, f"{name}_bits_per_dimension": per}
+        numbers |= {f"{name}_nats": _mean(nats), f"{name}_bits_per_dimension": _mean(per)}
+        numbers |= {f"{name}_nats_error": _error(nats), f"{name}_bits_error": _error(per)}
+        print(
+            f"{text:56} {_mean(nats):10.4g} +- {_error(nats):.2g} nats  {_mean(per):7.4f} +- {_error(per):.2g} bits/dim"
+        )
+    if bound is not None:
+        numbers |= {"prior_nats": _mean(bound.prior), "home_nats": _mean(bound.home + volume)}
+        print(f"of the bound: L_0 {numbers['home_nats']:.4g}, L_T {numbers['prior_nats']:.2g} nats")
+    if flow is not None and bool(flow.errors.any()):
+        numbers["flow_probe_error_nats"] = float(flow.errors.square().mean().sqrt())
+        print(f"{args.probes} probes leave {numbers['flow_probe_error_nats']:.2g} nats of error in a sample's -log p")
+    if bound is None and args.terms:
+        print("this schedule has no whole steps, so there is no chain and no bound")
+    if bound is not None and flow is not None:
+        print("The two are different models that share a network: the chain adds noise at each step, the ODE none.")
+    write_numbers(args.json, numbers)
+    if path is not None:
+        _write(path, columns, bound, d, volume)
+        note(f"wrote {path}")
+
+
+def _one(model: Model) -> Tensor:
+    import torch
+
+    return torch.ones(1, *model.facts.shape)
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.double().mean())
+
+
+def _error(values: Tensor) -> float:
+    return float(values.double().std(correction=0)) / len(values) ** 0.5
+
+
+def _write(path: Path, columns: dict[str, Tensor], bound: Any, d: int, volume: float) -> None:
+    if path.suffix.lower() == ".csv":
+        from fromnoise.model.store import write_file
+
+        rows = [
+            ",".join(columns),
+            *(",".join(f"{float(v):.8g}" for v in row) for row in zip(*columns.values(), strict=True)),
+        ]
+        write_file(path, ("\n".join(rows) + "\n").encode())
+        return
+    if bound is None:
+        raise UserError("the picture is of the bound's terms, and there are none: write a .csv")
+    from fromnoise.figures import bound_figure, save
+
+    home, prior = _mean(bound.home + volume), _mean(bound.prior)
+    save(bound_figure(bound.times, bound.terms, bound.errors, home, prior, d), path)

@@ -1,0 +1,62 @@
+"""fromnoise likelihood: what it says, what it writes, and what it refuses."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import call, done, write_pets, write_table
+
+
+@pytest.fixture
+def data(runs):
+    """The runs' own data, which a run only names."""
+    write_table(Path("table.csv"))
+    write_pets(Path("photos"))
+
+
+def test_points_are_counted_in_their_own_units(data):
+    """A table in kelvin and metres: the density's units are those of the columns' scales."""
+    said = done("likelihood table -n 20 --terms 10 --steps 6 --quiet --json n.json --out values.csv")
+    numbers = json.loads(Path("n.json").read_text())
+    rows = list(csv.DictReader(Path("values.csv").read_text().splitlines()))
+    assert len(rows) == 20
+    for name in ("bound_nats", "flow_nats"):
+        assert np.mean([float(row[name]) for row in rows]) == pytest.approx(numbers[name], rel=1e-5)
+    assert numbers["flow_bits_per_dimension"] == pytest.approx(numbers["flow_nats"] / (2 * math.log(2)), rel=1e-5)
+    assert "the training data; 2 dimensions" in said.out
+    assert "different models" in said.out
+
+
+def test_images_and_a_picture(data):
+    said = done("likelihood pets -n 4 --terms 4 --steps 2 --quiet --out terms.png")
+    assert Path("terms.png").read_bytes()[:4] == b"\x89PNG"
+    assert "8-bit values" in said.out
+    assert "2 probes leave" in said.out
+
+
+def test_a_toy_law_is_drawn_anew(data):
+    said = done("likelihood swissroll -n 5 --terms 0 --steps 2 --quiet")
+    assert "swissroll, drawn anew" in said.out
+    assert "bound" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("likelihood table --terms 0 --steps 0", "leave nothing to compute"),
+        ("likelihood table moonss", "moons"),
+        ("likelihood swissroll mnist", "samples of 1 x 32 x 32, the model is one of 2"),
+        ("likelihood table --train.lr 1", "--train.lr is not an option of the data"),
+        ("likelihood table --out x.npz", "use .png, .svg, .pdf or .csv"),
+        ("likelihood table -n 0", "at least 1"),
+        ("likelihood table --terms 0 --steps 2 -n 2 --quiet --out x.png", "write a .csv"),
+    ],
+)
+def test_mistakes_are_one_line(data, line, message):
+    said = call(line)
+    assert said.code == 2
+    assert message in said.err
+    assert said.err.count("\n") == 1
