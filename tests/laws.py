@@ -12,6 +12,7 @@ from hypothesis import Phase, settings
 from torch import Tensor
 
 from fromnoise.process import (
+    VE,
     VP,
     Denoised,
     Denoiser,
@@ -20,6 +21,7 @@ from fromnoise.process import (
     GaussianMixture,
     Level,
     Schedule,
+    SubVP,
     cosine,
     linear,
     linear_scaled,
@@ -42,7 +44,7 @@ DISCRETE: dict[str, Discrete] = {
 }
 """Tables of several shapes: gentle, coarse, steep at both ends, not monotone, and of a single step."""
 
-SCHEDULES: dict[str, Schedule] = {**DISCRETE, "vp": VP(), "flow": Flow()}
+SCHEDULES: dict[str, Schedule] = {**DISCRETE, "vp": VP(), "sub-vp": SubVP(), "ve": VE(), "flow": Flow()}
 
 ISLANDS = GaussianMixture(
     [0.4, 0.6], [[-1.2, 0.3], [1.3, -0.2]], [[[0.03, 0.0], [0.0, 0.25]], [[0.06, 0.0], [0.0, 0.1]]]

@@ -59,7 +59,7 @@ def test_training_input_is_k_6():
 def test_velocity_is_the_error_of_v(schedule):
     times = (1, 2, 50, 500, 1000) if schedule is S else (0.01, 0.3, 0.5, 0.9, 1.0)
     loss, x_0, eps, F, n = loss_of("v", WEIGHTS["velocity"], schedule, times)
-    v = n.alpha * eps - n.sigma * x_0
+    v = (n.alpha * eps - n.sigma * x_0) / (n.alpha**2 + n.sigma**2).sqrt()
     torch.testing.assert_close(loss, ((v - F) ** 2).sum((1, 2)), rtol=1e-8, atol=0)
 
 

@@ -9,7 +9,10 @@ from fromnoise.process import (
     CLEAN,
     PREDICTIONS,
     VARIANCES,
+    VE,
     Denoised,
+    Flow,
+    SubVP,
     at,
     clipped,
     from_network,
@@ -24,7 +27,7 @@ value = st.floats(-3, 3)
 TARGETS = {
     "eps": lambda schedule, n, x_0, eps: eps,
     "x_0": lambda schedule, n, x_0, eps: x_0,
-    "v": lambda schedule, n, x_0, eps: n.alpha * eps - n.sigma * x_0,
+    "v": lambda schedule, n, x_0, eps: (n.alpha * eps - n.sigma * x_0) / (n.alpha**2 + n.sigma**2).sqrt(),
     "flow": lambda schedule, n, x_0, eps: eps - x_0,
     "score": lambda schedule, n, x_0, eps: -eps / n.sigma,
     "mean": lambda schedule, n, x_0, eps: Paper(schedule).mean(n.alpha * x_0 + n.sigma * eps, x_0, n.t.long()),
@@ -87,7 +90,7 @@ def test_large_variance_when_steps_are_skipped(schedule, u, w):
     total_t, total_s = (n.alpha**2 + n.sigma**2 for n in (t, s))
     # Var[x_s] − Cov[x_s, x_t]² / Var[x_t] of N(0, 1) data.
     covariance = t.alpha / s.alpha * total_s
-    torch.testing.assert_close(std**2, total_s - covariance**2 / total_t, rtol=0, atol=1e-13)
+    torch.testing.assert_close(std**2, total_s - covariance**2 / total_t, rtol=1e-12, atol=1e-13)
 
 
 def all_steps(schedule):
@@ -110,12 +113,22 @@ def test_network_sees_the_clock_and_x():
     denoise = from_network(network, PREDICTIONS["eps"](schedule), schedule.T, learned=False)
     n = at(schedule, torch.tensor([1, 250, 1000]), x)
     denoised = denoise(x, n)
-    assert seen["x"] is x
+    torch.testing.assert_close(seen["x"], x)  # alpha² + sigma² = 1
     torch.testing.assert_close(seen["time"], torch.tensor([0.001, 0.25, 1.0]))
     torch.testing.assert_close(denoised.mean, (x - n.sigma * 0.5) / n.alpha)
     assert denoised.var is None
     denoise(x, at(schedule, 500))
     torch.testing.assert_close(seen["time"], torch.full((3,), 0.5))
+
+
+@pytest.mark.parametrize("schedule", [VE(), SubVP(), Flow()], ids=["ve", "sub-vp", "flow"])
+def test_network_sees_numbers_of_unit_size(schedule):
+    seen = []
+    denoise = from_network(lambda x, time: seen.append(x) or x, PREDICTIONS["v"](schedule), 1.0, learned=False)
+    n = at(schedule, 0.9)
+    x = n.alpha * torch.randn(20_000, 1) + n.sigma * torch.randn(20_000, 1)
+    denoise(x, n)
+    assert abs(float(seen[0].std()) - 1) < 0.03
 
 
 @pytest.mark.parametrize("learned", [False, True])

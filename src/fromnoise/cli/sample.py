@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--path", help="the levels between: even, leading, lambda or karras; the model's own unless given"
     )
+    parser.add_argument(
+        "--on", metavar="SCHEDULE", help="another schedule to walk on: vp, sub-vp, ve, flow, linear, cosine"
+    )
     parser.add_argument("--label", help="a class, by name or number")
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         keep_memory()
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "path": args.path,
-        "weight": args.weight,
+        "on": args.on, "weight": args.weight,
         "precision": precision, "label": _label(args.label, model),
     }  # fmt: skip
     began = time.perf_counter()
@@ -84,8 +87,8 @@ def run(args: argparse.Namespace) -> None:
             labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
             _write(path, samples, labels, model.facts)
     seconds = time.perf_counter() - began
-    steps = model.steps(args.steps, args.path)
-    calls = model.calls(args.steps, args.weight, args.solver, args.path)
+    way = {"solver": args.solver, "steps": args.steps, "path": args.path, "on": args.on}
+    steps, calls = len(model.walk(**way).levels) - 1, model.calls(args.weight, **way)
     found = {"out": str(path), "n": args.n, "steps": steps, "calls": calls, "seconds": seconds, "seed": args.seed}
     write_numbers(args.json, found | {"precision": precision})
     how_many = f"{count(args.n, 'sample')} of {count(steps, 'step')}, {_calls(calls)}"
@@ -149,7 +152,7 @@ def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
 def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> None:
     from fromnoise.figures import film
 
-    total = model.steps(how["steps"], how["path"])
+    total = model.steps(how["steps"], how["path"], how["on"])
 
     def watched():
         for step, state in enumerate(model.trajectory(n, **how)):

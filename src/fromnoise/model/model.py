@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from fromnoise.model.options import unknown, write_toml
 from fromnoise.model.precision import casting, chosen
 from fromnoise.model.store import pack, write_folder
 from fromnoise.model.walks import Walk, walk
-from fromnoise.process import Denoised, Denoiser, Level, Schedule, at, clipped
+from fromnoise.process import SCHEDULES, Denoised, Denoiser, Level, Schedule, at, clipped, translated
 from fromnoise.sampling import Solver, Streams, extrapolate, trajectory
 
 Label = int | str | Sequence[int] | Tensor | None
@@ -85,6 +86,7 @@ class Model:
         solver: str | Solver | None = None,
         steps: int | None = None,
         path: str | Sequence[Level] | None = None,
+        on: str | Schedule | None = None,
         label: Label = None,
         weight: float | None = None,
         precision: str | None = None,
@@ -94,7 +96,8 @@ class Model:
         """n new samples, (n, *shape): images in [-1, 1], points, tables and fields in their own units.
 
         Sample i depends on the seed and on i, not on n (to the network's rounding). `solver`, `steps` and `path`, by
-        name (`sampling.SOLVERS`, `sampling.PATHS`) or as such, are the model's own unless given; `label` is a class
+        name (`sampling.SOLVERS`, `sampling.PATHS`) or as such, are the model's own unless given, and so is the schedule
+        `on` which it walks (`process.SCHEDULES`): trained as DDPM, it can be sampled as a score SDE. `label` is a class
         number or n of them (a model that knows classes takes each in turn if none is given); `weight` is that of
         guidance, D_0 + weight (D_1 − D_0).
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
@@ -111,10 +114,10 @@ class Model:
             count = min(size, n - start)
             part = None if labels is None else labels[start : start + count]
             states = self.trajectory(
-                count, seed=seed, solver=solver, steps=steps, path=path, label=part, weight=weight, precision=precision,
-                first=first + start,
+                count, seed=seed, solver=solver, steps=steps, path=path, on=on, label=part, weight=weight,
+                precision=precision, first=first + start,
             )  # fmt: skip
-            total, x = self.steps(steps, path), next(states)
+            total, x = self.steps(steps, path, on), next(states)
             for step, state in enumerate(states, 1):
                 progress(i * total + step, len(starts) * total)
                 x = state
@@ -129,6 +132,7 @@ class Model:
         solver: str | Solver | None = None,
         steps: int | None = None,
         path: str | Sequence[Level] | None = None,
+        on: str | Schedule | None = None,
         label: Label = None,
         weight: float | None = None,
         precision: str | None = None,
@@ -142,11 +146,12 @@ class Model:
             raise UserError(f"the number of samples must be at least 1, got {n}")
         if not 0 <= seed < 2**63:
             raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
-        way = self.walk(solver, steps, path)
+        way = self.walk(solver, steps, path, on)
         labels = self.labels(n, label, first)
         weight = self.config.sample.weight if weight is None else weight
         precision = chosen(precision or self.config.sample.precision, self.facts.kind, self.device)
         denoise = self._guided(labels, weight, precision)
+        denoise = denoise if on is None else translated(denoise, self.schedule)
         randn = Streams(seed, first, n)
         # x_T of data of unit variance: N(0, I) for every schedule with alpha² + sigma² = 1 (Algorithm 2, line 1).
         scale = (way.levels[0].alpha ** 2 + way.levels[0].sigma ** 2).sqrt().float()
@@ -165,28 +170,35 @@ class Model:
         solver: str | Solver | None = None,
         steps: int | None = None,
         path: str | Sequence[Level] | None = None,
+        on: str | Schedule | None = None,
     ) -> Walk:
         """The solver and the levels that a sample walks: those asked for, else the model's own."""
-        return walk(self.config.sample, self.schedule, solver, steps, path)
+        return walk(self.config.sample, self._on(on), solver, steps, path)
 
-    def steps(self, steps: int | None = None, path: str | Sequence[Level] | None = None) -> int:
-        """Steps that a sample takes: `steps`, or the model's own."""
-        return len(self.walk(None, steps, path).levels) - 1
-
-    def calls(
+    def steps(
         self,
         steps: int | None = None,
-        weight: float | None = None,
-        solver: str | None = None,
         path: str | Sequence[Level] | None = None,
-    ) -> int | None:
+        on: str | Schedule | None = None,
+    ) -> int:
+        """Steps that a sample takes: `steps`, or the model's own."""
+        return len(self.walk(None, steps, path, on).levels) - 1
+
+    def calls(self, weight: float | None = None, **way: Any) -> int | None:
         """Network calls that a sample takes, twice the walk's where guidance asks with the class and without.
 
-        None for a solver that finds out on its way.
+        `way` holds solver, steps, path and on, as in `sample`. None for a solver that finds out on its way.
         """
         weight = self.config.sample.weight if weight is None else weight
-        calls = self.walk(solver, steps, path).calls
+        calls = self.walk(**way).calls
         return None if calls is None else calls * (1 if weight in (0, 1) else 2)
+
+    def _on(self, on: str | Schedule | None) -> Schedule:
+        if on is None or not isinstance(on, str):
+            return on or self.schedule
+        if on not in SCHEDULES:
+            raise unknown("schedule", on, SCHEDULES)
+        return SCHEDULES[on]()
 
     def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
         """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes."""

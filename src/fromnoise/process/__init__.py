@@ -1,16 +1,18 @@
 """The mathematics: no network, no file, no picture."""
 
-from fromnoise.process.denoiser import Denoised, Denoiser, clipped
+from fromnoise.process.denoiser import Denoised, Denoiser, clipped, translated
 from fromnoise.process.exact import Empirical, GaussianMixture, gaussian_log_prob
 from fromnoise.process.kernels import Randn, diffuse, gaussian_kl, reverse, sde, transition
 from fromnoise.process.levels import (
     CLEAN,
     SCHEDULES,
+    VE,
     VP,
     Discrete,
     Flow,
     Level,
     Schedule,
+    SubVP,
     at,
     cosine,
     is_discrete,
@@ -45,6 +47,7 @@ __all__ = [
     "SCHEDULES",
     "TIMES",
     "VARIANCES",
+    "VE",
     "VP",
     "WEIGHTS",
     "Coefficients",
@@ -57,6 +60,7 @@ __all__ = [
     "Level",
     "Randn",
     "Schedule",
+    "SubVP",
     "Weight",
     "at",
     "bin_log_prob",
@@ -83,5 +87,6 @@ __all__ = [
     "simple",
     "table",
     "transition",
+    "translated",
     "variational",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from fromnoise.process.levels import Level
+from fromnoise.process.levels import Level, Schedule, at
 
 
 class Denoised(NamedTuple):
@@ -40,3 +41,26 @@ def clipped(denoise: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoiser
         return denoised._replace(mean=denoised.mean.clamp(low, high))
 
     return inside
+
+
+def translated(denoise: Denoiser, schedule: Schedule) -> Denoiser:
+    """A denoiser of `schedule` on the levels of any other: at equal lam, x_t differs by a factor and x_0 not at all.
+
+    So a model trained as DDPM is sampled as a score SDE, VP, sub-VP or VE, or along the straight path, and each the
+    other way (K section II). A level beyond the schedule's noisiest is taken for the noisiest.
+
+    >>> from fromnoise.process import VP, GaussianMixture, linear
+    >>> law = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    >>> x, n = torch.ones(1, 1).double(), at(VP(), 0.3)
+    >>> bool((translated(law, linear(1000))(x, n).mean - law(x, n).mean).abs() < 1e-12)
+    True
+    """
+
+    noisiest = at(schedule, schedule.T).lam
+
+    def elsewhere(x: Tensor, n: Level) -> Denoised:
+        time = schedule.time(torch.maximum(n.lam.double().cpu(), noisiest)).clamp(0, schedule.T)
+        m = at(schedule, time.reshape(-1), x) if n.t.ndim else at(schedule, time)
+        return denoise(x * (m.sigma / n.sigma), m)
+
+    return elsewhere

@@ -256,6 +256,60 @@ class Flow:
         return _continuous_times(u)
 
 
+class SubVP:
+    """The sub-VP SDE on [0, 1]: the signal of VP with the smaller noise sigma = 1 − alpha² (Song et al. 2021).
+
+    >>> alpha, sigma = SubVP()(torch.tensor(0.5))
+    >>> bool((alpha**2 + sigma - 1).abs() < 1e-12)
+    True
+    """
+
+    T = 1.0
+
+    def __init__(self, beta_min: float = 0.1, beta_max: float = 20.0):
+        self.vp = VP(beta_min, beta_max)
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        alpha, sigma = self.vp(t)
+        return alpha, sigma**2
+
+    def time(self, lam: Tensor) -> Tensor:
+        # alpha = e^lam (1 − alpha²) solved for alpha; then VP's own lam at that alpha
+        grown = torch.as_tensor(lam, dtype=torch.float64).exp()
+        log_alpha = (2 * grown / (1 + (1 + 4 * grown**2).sqrt())).log()
+        return self.vp.time(log_alpha - 0.5 * (-torch.expm1(2 * log_alpha)).log())
+
+    def times(self, u: Tensor) -> Tensor:
+        return _continuous_times(u)
+
+
+class VE:
+    """The variance-exploding SDE on [0, 1]: alpha = 1, sigma² = sigma_min² (e^(g t) − 1), which grows to sigma_max².
+
+    Its noise is added to data that keep their size (Song et al. 2021; theirs starts at sigma_min, ours at none).
+
+    >>> round(VE()(torch.tensor(1.0))[1].item(), 6)
+    50.0
+    """
+
+    T = 1.0
+
+    def __init__(self, sigma_min: float = 0.01, sigma_max: float = 50.0):
+        if not 0 < sigma_min < sigma_max:
+            raise ValueError(f"VE needs 0 < sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
+        self.sigma_min, self.growth = sigma_min, math.log1p((sigma_max / sigma_min) ** 2)
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        t = t.double()
+        return torch.ones_like(t), self.sigma_min * torch.expm1(self.growth * t).sqrt()
+
+    def time(self, lam: Tensor) -> Tensor:
+        return torch.log1p((-2 * torch.as_tensor(lam, dtype=torch.float64)).exp() / self.sigma_min**2) / self.growth
+
+    def times(self, u: Tensor) -> Tensor:
+        return _continuous_times(u)
+
+
 def _continuous_times(u: Tensor) -> Tensor:
     """U(0.001, 1): at t = 0 the noise to be learned is divided by sigma = 0."""
     return 1e-3 + (1 - 1e-3) * u.double()
@@ -268,6 +322,8 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "sigmoid": sigmoid,
     "table": table,
     "vp": VP,
+    "sub-vp": SubVP,
+    "ve": VE,
     "flow": Flow,
 }
 """Schedules by the names that configurations use."""

@@ -31,8 +31,8 @@ def clean(n: Level) -> Tensor:
 
 
 def velocity(n: Level) -> Tensor:
-    """The squared error of v = alpha ε − sigma x_0 (Salimans & Ho 2022): SNR + 1 for VP."""
-    return ((n.alpha**2 + n.sigma**2) / n.sigma) ** 2
+    """The squared error of v = (alpha ε − sigma x_0) / √(alpha² + sigma²) (Salimans & Ho 2022): SNR + 1."""
+    return (n.alpha**2 + n.sigma**2) / n.sigma**2
 
 
 def min_snr(n: Level, gamma: float = 5.0) -> Tensor:

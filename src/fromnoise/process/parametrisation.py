@@ -36,9 +36,9 @@ def _x_0(n: Level) -> tuple[Tensor, Tensor]:
 
 
 def _v(n: Level) -> tuple[Tensor, Tensor]:
-    """F = v = alpha eps − sigma x_0 (Salimans & Ho 2022)."""
+    """F = v = (alpha eps − sigma x_0) / √(alpha² + sigma²) (Salimans & Ho 2022; Karras et al. 2022 where alpha = 1)."""
     total = n.alpha**2 + n.sigma**2
-    return n.alpha / total, -n.sigma / total
+    return n.alpha / total, -n.sigma / total.sqrt()
 
 
 def _flow(n: Level) -> tuple[Tensor, Tensor]:
@@ -111,7 +111,7 @@ def from_network(
 
     def denoise(x: Tensor, n: Level) -> Denoised:
         time = (n.t / horizon).to(x).expand(len(x))
-        F = network(x, time).to(x.dtype)
+        F = network(x / (n.alpha**2 + n.sigma**2).sqrt(), time).to(x.dtype)  # of unit size on every schedule
         if not learned:
             # A scalar level is float64: .to(x) first, or its variance would promote the samples.
             return Denoised(_combine(x, F, n), None if variance is small else variance(n).to(x).expand_as(x))
