@@ -11,7 +11,7 @@ TRAIN = f"train table.csv --out run {POINTS}"
 ROLL = f"train swissroll --out run {POINTS}"
 
 MISTAKES = [
-    ("", "which command\\? demo, train, sample, likelihood, show, recipes, doctor; begin with fromnoise demo"),
+    ("", "which command\\? demo, train, sample, tune, likelihood, show, recipes, doctor; begin with fromnoise demo"),
     ("--quiet", "see fromnoise --help"),
     ("trian swissroll", "unknown command trian; did you mean train"),
     ("frobnicate", "unknown command frobnicate; known: demo, train, sample"),

@@ -214,7 +214,7 @@ def test_ddim_noise(schedule, u, w, eta):
     t, s = pair(schedule, u, w)
     zero = torch.zeros(()).double()
     std = reverse(zero, Denoised(zero), t, s, eta)[1]
-    close(std**2, eta**2 * s.sigma**2 * (1 - (t.alpha * s.sigma / (s.alpha * t.sigma)) ** 2))
+    close((std / s.sigma) ** 2, eta**2 * (1 - (t.alpha * s.sigma / (s.alpha * t.sigma)) ** 2))
 
 
 @each_schedule

@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "train the Swiss roll and small digits, and write one page about them",
     "train": "train a model on a recipe or on data of yours; the same line again goes on",
     "sample": "draw new samples from a trained model: pictures, arrays or a film",
+    "tune": "find the fewest network calls that are as good as the full chain, and sample so from now on",
     "likelihood": "say how likely data are under a trained model: bound and exact, in nats and bits a dimension",
     "show": "look at data, at a schedule, or at data being noised",
     "recipes": "list the recipes, or print one",

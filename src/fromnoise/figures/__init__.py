@@ -13,6 +13,7 @@ from fromnoise.figures.pictures import grid, save_each, save_picture, to_uint8
 from fromnoise.figures.points import draw_samples, scatter
 from fromnoise.figures.schedule import forward_figure, forward_film, schedule_figure
 from fromnoise.figures.style import PALETTE, save, style
+from fromnoise.figures.tune import tune_figure
 
 __all__ = [
     "PALETTE",
@@ -39,5 +40,6 @@ __all__ = [
     "schedule_figure",
     "style",
     "to_uint8",
+    "tune_figure",
     "write_film",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fromnoise.errors import UserError
-from fromnoise.model.config import read_config
+from fromnoise.model.config import TUNED, Config, read_config, read_sample
 from fromnoise.model.model import Model, assemble
 from fromnoise.model.options import unknown
 from fromnoise.model.store import read_tensors
@@ -26,9 +26,10 @@ def load(
 ) -> Model:
     """A trained model by run folder, checkpoint folder, saved folder, bundled name or hub name (owner/name).
 
-    Of a run the newest whole checkpoint is taken and, where there are any, its averaged weights. `device`
-    is the GPU where there is one. A network of your own must be given again, as a class or as
-    "package.module:Class": what a file names is never imported. Raises UserError.
+    Of a run the newest whole checkpoint is taken and, where there are any, its averaged weights; a way of sampling
+    that `fromnoise tune` found goes before that of the recipe. `device` is the GPU where there is one. A network of
+    your own must be given again, as a class or as "package.module:Class": what a file names is never imported. Raises
+    UserError.
 
     >>> load("swissroll").facts.shape
     (2,)
@@ -42,7 +43,7 @@ def load(
         config, weights = folder.resolve().parent.parent / "config.toml", _weights(folder)
     else:
         raise UserError(f"{folder} holds no model yet: no checkpoint and no model.safetensors")
-    model = assemble(read_config(config), read_tensors(weights), str(folder), network)
+    model = assemble(_tuned(read_config(config), config.parent), read_tensors(weights), str(folder), network)
     model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return model
 
@@ -60,6 +61,12 @@ def checkpoints(run: Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first; one that was being written has another name."""
     found = [path for path in (run / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
     return sorted(found, key=lambda path: int(path.name[5:]))
+
+
+def _tuned(config: Config, folder: Path) -> Config:
+    """The configuration with the way of sampling that `fromnoise tune` found, where it was asked."""
+    path = folder / TUNED
+    return config.override({f"sample.{key}": v for key, v in read_sample(path).items()}) if path.is_file() else config
 
 
 def _weights(checkpoint: Path) -> Path:

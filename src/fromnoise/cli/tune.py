@@ -1,0 +1,104 @@
+"""fromnoise tune: quality against network calls for solvers and paths, and the cheapest that is good enough."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from fromnoise.cli.arguments import finite, whole
+from fromnoise.cli.outputs import check_numbers, check_writable, note
+from fromnoise.cli.progress import bar
+from fromnoise.errors import UserError
+
+EPILOG = """\
+What is chosen goes into RUN/tuned.toml, which later commands follow; remove it to go back. A model that comes with
+the package, or from the hub, is only measured.
+
+examples:
+  fromnoise tune runs/roll
+  fromnoise tune runs/digits -n 1000 --reference 250 --out tuned.png
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.epilog = EPILOG
+    parser.add_argument("model", metavar="RUN", help="a run folder, a saved model, a bundled name or a hub name")
+    parser.add_argument("-n", type=whole(10), default=1000, help="samples that each way is judged by (default 1000)")
+    parser.add_argument("--calls", type=whole(2), nargs="+", help="network calls to try (4 5 6 8 10 12 15 20 30 50)")
+    parser.add_argument("--solvers", nargs="+", help="solvers to try (dpmpp unipc dpmpp3 deis heun ddim)")
+    parser.add_argument("--seeds", type=whole(2), default=3, help="of the chain, for its noise (default 3)")
+    parser.add_argument("--reference", type=whole(2), help="steps of the chain; every level unless given")
+    parser.add_argument("--weight", type=finite, help="of guidance; the model's own unless given, 1 for none")
+    parser.add_argument("--out", metavar="FILE", help="the picture: quality against calls (.png .svg .pdf)")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers there")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Tune."""
+    path = None if args.out is None else Path(args.out)
+    if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise UserError(f"cannot write {path}: use .png, .svg or .pdf")
+    if path is not None:
+        check_writable(path)
+    check_numbers(args.json)
+    from fromnoise.evaluation import Reference, measure_for, tune
+    from fromnoise.evaluation.tuning import LADDER, TRIED
+    from fromnoise.model import Model, load
+
+    model = load(args.model)
+    if args.weight is not None:
+        model = Model(model.config.override({"sample.weight": args.weight}), model.network)
+    title, measure = measure_for(model, args.n)
+    print(f"{title} of {args.n} samples to the data; smaller is better")
+
+    def report(one: Any) -> None:
+        if isinstance(one, Reference):
+            print(f"the chain of {one.steps} steps: {one.mean:.4g}, within noise up to {one.limit(1):.4g}")
+        else:
+            print(
+                f"{one.solver:8} {one.path:7} {one.steps:3} steps {one.calls:3} calls  {one.distance:.4g}", flush=True
+            )
+
+    with bar("tuning", args.quiet) as update:
+        found = tune(
+            model, measure, args.n, ladder=args.calls or LADDER, solvers=args.solvers or TRIED, seeds=args.seeds,
+            reference=args.reference, report=report, progress=lambda done, total: update(done, total, ""),
+        )  # fmt: skip
+    if args.json:
+        _write_json(args.json, found, title, args.n)
+    if path is not None:
+        from fromnoise.figures import save, tune_figure
+
+        save(tune_figure(found.reference, found.tried, title), path)
+        note(f"wrote {path}")
+    _keep(Path(args.model), found.chosen)
+
+
+def _keep(folder: Path, chosen: Any) -> None:
+    if chosen is None:
+        print("nothing that was tried is as good as the chain: the way of sampling stays as it is; try more --calls")
+        return
+    print(f"as good as the chain, up to chance: --solver {chosen.solver} --path {chosen.path} --steps {chosen.steps}")
+    if not (folder / "config.toml").is_file():
+        print("this model is not a run of yours: give those options to fromnoise sample")
+        return
+    from fromnoise.model.config import TUNED
+    from fromnoise.model.options import write_toml
+    from fromnoise.model.store import write_file
+
+    values = {"solver": chosen.solver, "path": chosen.path, "steps": chosen.steps}
+    write_file(folder / TUNED, write_toml(values).encode())
+    note(f"wrote {folder / TUNED}: {folder} is sampled so from now on")
+
+
+def _write_json(path: str, found: Any, title: str, n: int) -> None:
+    import dataclasses
+
+    from fromnoise.model.store import write_file
+
+    numbers = {"measure": title, "n": n} | dataclasses.asdict(found)
+    write_file(Path(path), (json.dumps(numbers, indent=1) + "\n").encode())

@@ -1,0 +1,102 @@
+"""The choice: the cheapest that is within the chain's noise, confirmed by other seeds."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import fromnoise as fn
+from fromnoise.errors import UserError
+from fromnoise.evaluation import Reference, measure_for, tune
+
+
+class Pretend:
+    """A model whose `sample` gives the distance itself: so that every outcome can be set."""
+
+    schedule = SimpleNamespace(T=1000)
+
+    def __init__(self, distance):
+        self.distance, self.asked = distance, []
+
+    def walk(self, solver, steps, path):
+        return SimpleNamespace(calls=steps and (2 * steps - 1 if solver == "heun" else steps))
+
+    def sample(self, n, *, seed, solver, steps, path, progress):
+        self.asked.append((solver, path, steps, seed))
+        return self.distance(solver, path, steps, seed)
+
+
+def run(distance, **options):
+    model = Pretend(distance)
+    return model, tune(model, lambda x: x, 100, **{"ladder": (4, 8), "solvers": ("ddim", "heun"), **options})
+
+
+def test_the_cheapest_within_the_noise_is_chosen():
+    """The chain: 1.0, 1.1, 1.2; DDIM is good at 8 calls, Heun at 7, which are fewer."""
+
+    def distance(solver, path, steps, seed):
+        if solver == "ddpm":
+            return 1.0 + 0.1 * seed
+        return 1.05 if (solver, steps) in {("ddim", 8), ("heun", 4)} else 3.0
+
+    model, found = run(distance)
+    assert found.reference.distances == pytest.approx([1.0, 1.1, 1.2])
+    assert (found.chosen.solver, found.chosen.steps, found.chosen.calls) == ("heun", 4, 7)
+    assert ("ddpm", "even", 1000, 0) in model.asked
+    assert {one.calls for one in found.tried if one.solver == "heun"} == {3, 7}
+
+
+def test_luck_with_one_seed_is_not_enough():
+    def distance(solver, path, steps, seed):
+        if solver == "ddpm":
+            return 1.0 + 0.1 * seed
+        return 3.0 if steps == 4 and seed > 0 else 1.0
+
+    _, found = run(distance, solvers=("ddim",))
+    assert found.chosen.steps == 8
+
+
+def test_nothing_may_be_good_enough():
+    _, found = run(lambda solver, path, steps, seed: 1.0 + 0.1 * seed if solver == "ddpm" else 9.0)
+    assert found.chosen is None
+
+
+def test_the_limit_is_two_standard_errors_of_a_difference():
+    reference = Reference(10, [1.0, 2.0, 3.0])
+    assert reference.limit(3) == pytest.approx(2 + 2 * (2 / 3) ** 0.5)
+    assert reference.limit(1) == pytest.approx(2 + 2 * (4 / 3) ** 0.5)
+
+
+def test_progress_ends_at_the_total_but_for_the_confirmation():
+    done = []
+    model = fn.load("swissroll")
+    tune(
+        model, lambda x: float(x.std()), 8, ladder=[3], solvers=["ddim"], seeds=2, reference=3,
+        progress=lambda at, total: done.append((at, total)),
+    )  # fmt: skip
+    assert {total for _, total in done} == {2 * 3 + 2 * 3}
+    assert all(one[0] <= two[0] for one, two in itertools.pairwise(done[:12]))
+
+
+def test_two_seeds_at_least():
+    with pytest.raises(UserError, match="at least 2 seeds"):
+        run(lambda *_: 1.0, seeds=1)
+
+
+def test_the_measure_of_points_is_in_the_models_units():
+    model = fn.load("swissroll")
+    title, measure = measure_for(model, 500)
+    assert title == "sliced Wasserstein distance"
+    data = fn.data.load("swissroll", n=500, seed=3)
+    near = measure(data.units.to_own(data.batch(range(500))))
+    assert near < 0.15 < measure(torch.zeros(500, 2))
+
+
+def test_the_measure_of_digits_is_on_their_features():
+    title, measure = measure_for(fn.load("mnist"), 100)
+    digits = fn.data.load("mnist", size=28).batch(range(200))
+    assert title == "Fréchet distance"
+    assert measure(digits) < measure(torch.rand(200, 1, 28, 28) * 2 - 1)
