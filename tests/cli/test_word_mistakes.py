@@ -11,7 +11,10 @@ TRAIN = f"train table.csv --out run {POINTS}"
 ROLL = f"train swissroll --out run {POINTS}"
 
 MISTAKES = [
-    ("", "which command\\? demo, train, sample, tune, likelihood, show, recipes, doctor; begin with fromnoise demo"),
+    (
+        "",
+        "which command\\? demo, train, sample, distil, tune, likelihood, show, recipes, doctor; begin with",
+    ),
     ("--quiet", "see fromnoise --help"),
     ("trian swissroll", "unknown command trian; did you mean train"),
     ("frobnicate", "unknown command frobnicate; known: demo, train, sample"),
@@ -27,7 +30,7 @@ MISTAKES = [
     (f"{TRAIN} extra", "unknown argument extra; see fromnoise train --help"),
     (f"{TRAIN} --quite", "unknown argument --quite; did you mean --quiet"),
     (f"{TRAIN} --lr 3", "unknown argument --lr; did you mean --train.lr"),
-    (f"{TRAIN} --step=3", "unknown argument --step=3; did you mean --(train|sample).steps"),
+    (f"{TRAIN} --step=3", "unknown argument --step=3; did you mean --train.steps"),
     (f"{TRAIN} --zzz 3", "unknown argument --zzz; see fromnoise train --help"),
     (f"{TRAIN} -x", "unknown argument -x; see fromnoise train --help"),
     (f"{TRAIN} --train.lrr 1", "unknown key train.lrr; did you mean train.lr\\?"),

@@ -19,13 +19,14 @@ COMMANDS = {
     "demo": "train the Swiss roll and small digits, and write one page about them",
     "train": "train a model on a recipe or on data of yours; the same line again goes on",
     "sample": "draw new samples from a trained model: pictures, arrays or a film",
+    "distil": "train a copy of a model that needs one to four steps where the model needs many",
     "tune": "find the fewest network calls that are as good as the full chain, and sample so from now on",
     "likelihood": "say how likely data are under a trained model: bound and exact, in nats and bits a dimension",
     "show": "look at data, at a schedule, or at data being noised",
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "show", "likelihood")
+CONFIGURED = ("train", "distil", "show", "likelihood")
 """Commands that take settings, --section.key VALUE."""
 
 
@@ -168,7 +169,9 @@ def _unknown_argument(word: str, parser: argparse.ArgumentParser) -> UserError:
         from fromnoise.model.config import Config
 
         sections = {name: keys for name, keys in Config().to_dict().items() if isinstance(keys, dict)}
-        known = {key: f"--{name}.{key}" for name, keys in sections.items() for key in keys} | known
+        # Of keys that two sections share, the first section's is meant: --steps are those of training.
+        shown = reversed([(key, f"--{name}.{key}") for name, keys in sections.items() for key in keys])
+        known = dict(shown) | known
     key = word.partition("=")[0].lstrip("-")
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.7) if word.startswith("-") else []
     return UserError(

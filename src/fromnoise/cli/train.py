@@ -44,9 +44,13 @@ def run(args: argparse.Namespace) -> None:
     check_numbers(args.json)
     if Path(args.out).is_file():
         raise UserError(f"--out {args.out} is a file; give a folder")
+    follow(_config(args), args)
+
+
+def follow(config: Config, args: argparse.Namespace) -> None:
+    """Train as a configuration says, and tell of it."""
     from fromnoise.training import Finished, Sampled, Skipped, Started, Stepped, fit
 
-    config = _config(args)
     began, loss = time.perf_counter(), float("nan")
     started: Started | None = None
     with bar("training", args.quiet or not speaks()) as update:

@@ -111,6 +111,19 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Distil:
+    """[distil]: a teacher whose many steps this run learns to take in few; none unless `teacher` is set."""
+
+    teacher: str = ""  # a run, a saved or bundled name: its samples, guidance included, are what is learned
+    steps: int = 4  # of the student, which are its levels in training
+    solver: str = "dpmpp"  # of the teacher, one that adds no noise
+    substeps: int = 8  # of the teacher, for each step of the student
+
+    def __post_init__(self) -> None:
+        _positive(self, "distil", "steps", "substeps")
+
+
+@dataclass(frozen=True)
 class Facts:
     """[facts]: what the data turned out to be when the run began; a model needs them without its data."""
 
@@ -152,6 +165,7 @@ class Config:
     process: Process = field(default_factory=Process)
     train: Train = field(default_factory=Train)
     sample: Sample = field(default_factory=Sample)
+    distil: Distil = field(default_factory=Distil)
     facts: Facts | None = None
 
     @classmethod
@@ -199,7 +213,7 @@ class Config:
 
 
 _NAMED = ("schedule", "network", "data")
-_SECTIONS: dict[str, type] = {"process": Process, "train": Train, "sample": Sample, "facts": Facts}
+_SECTIONS: dict[str, type] = {"process": Process, "train": Train, "sample": Sample, "distil": Distil, "facts": Facts}
 
 
 def read_config(path: Path) -> Config:

@@ -78,6 +78,16 @@ class Model:
         """
         return self._in_parts(labels, "fp32")
 
+    def guided(self, labels: Tensor | None = None, weight: float | None = None, precision: str = "fp32") -> Denoiser:
+        """(x_t, level) -> Denoised as the model is sampled: guided by its own weight unless given, clipped if it clips.
+
+        `labels` holds the class of each sample, (B,), or is None for no class. Raises UserError for guidance that the
+        model cannot give.
+        """
+        weight = self.config.sample.weight if weight is None else weight
+        denoise = self._extrapolated(labels, weight, precision)
+        return clipped(denoise) if self.config.sample.clip else denoise
+
     def sample(
         self,
         n: int,
@@ -148,9 +158,8 @@ class Model:
             raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
         way = self.walk(solver, steps, path, on)
         labels = self.labels(n, label, first)
-        weight = self.config.sample.weight if weight is None else weight
         precision = chosen(precision or self.config.sample.precision, self.facts.kind, self.device)
-        denoise = self._guided(labels, weight, precision)
+        denoise = self.guided(labels, weight, precision)
         denoise = denoise if on is None else translated(denoise, self.schedule)
         randn = Streams(seed, first, n)
         # x_T of data of unit variance: N(0, I) for every schedule with alpha² + sigma² = 1 (Algorithm 2, line 1).
@@ -233,10 +242,6 @@ class Model:
     def with_network(self, network: nn.Module) -> Model:
         """The same model around other weights."""
         return Model(self.config, network)
-
-    def _guided(self, labels: Tensor | None, weight: float, precision: str) -> Denoiser:
-        denoise = self._extrapolated(labels, weight, precision)
-        return clipped(denoise) if self.config.sample.clip else denoise
 
     def _extrapolated(self, labels: Tensor | None, weight: float, precision: str) -> Denoiser:
         conditional = self._in_parts(labels, precision)

@@ -1,5 +1,6 @@
 """Training: recipes, and `fit`, the generator of events."""
 
+from fromnoise.training.distil import distilled
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
 from fromnoise.training.fit import fit
 from fromnoise.training.recipes import recipe, recipes
@@ -12,6 +13,7 @@ __all__ = [
     "Skipped",
     "Started",
     "Stepped",
+    "distilled",
     "fit",
     "recipe",
     "recipes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Batches:
     """The batches of a run by step, a function of the settings, the data and the step alone.
 
     `mine` are the rows of each batch that this process trains on; all processes draw the same randomness and take their
-    own rows of it.
+    own rows of it. `times` turns uniform numbers into times; as the configuration says unless given.
 
     >>> from fromnoise.data import load
     >>> from fromnoise.process import linear
@@ -46,8 +47,17 @@ class Batches:
     torch.Size([4, 2])
     """
 
-    def __init__(self, config: Config, data: Dataset, schedule: Schedule, device: torch.device, mine: slice):
+    def __init__(
+        self,
+        config: Config,
+        data: Dataset,
+        schedule: Schedule,
+        device: torch.device,
+        mine: slice,
+        times: Callable[[Tensor], Tensor] | None = None,
+    ):
         self.config, self.data, self.schedule, self.device, self.mine = config, data, schedule, device, mine
+        self.times = times or (lambda u: schedule.times(TIMES[config.process.times](u)))
         self.steps = max(1, min(STEPS, NUMBERS // (config.train.batch * int(np.prod(data.shape)))))
         self._first = -1
         self._ready: list[Batch] = []
@@ -69,7 +79,7 @@ class Batches:
         if train.flip:
             x_0 = torch.where(flip.to(self.device).reshape(-1, *[1] * (x_0.ndim - 1)), x_0.flip(-1), x_0)
         labels = self._labels(index, hide) if process.conditional else None
-        level = at(self.schedule, self.schedule.times(TIMES[process.times](u)), x_0)
+        level = at(self.schedule, self.times(u), x_0)
         whole, rows = Batch(x_0, labels, level, eps), len(index) // self.steps
         return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(self.steps)]
 

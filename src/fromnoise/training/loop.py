@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
 from fromnoise.training import checkpoint, log
 from fromnoise.training.batches import Batch, Batches
+from fromnoise.training.distil import Objective, Teacher
 from fromnoise.training.draws import mix
 from fromnoise.training.ema import Averaged
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
@@ -53,7 +54,7 @@ class Loop:
             begin_from(self.bare, train.init, network)
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
-        self.loss = make_loss(config.process, self.schedule)
+        self.loss, times = self._objective(network)
         optimizer = make_optimizer(self.bare, train)
         if self.accelerator.device.type == "cpu":
             keep_memory()
@@ -61,10 +62,18 @@ class Loop:
         self.weights = list(self.bare.parameters())
         first, mine = self.accelerator.process_index, self.part * train.accumulate
         rows = slice(first * mine, (first + 1) * mine)
-        self.batches = Batches(config, data, self.schedule, self.accelerator.device, rows)
+        self.batches = Batches(config, data, self.schedule, self.accelerator.device, rows, times)
         self.averaged.network.to(self.accelerator.device)
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
+
+    def _objective(self, network: str | type[nn.Module] | None) -> tuple[Objective, Callable[[Tensor], Tensor] | None]:
+        """The loss, and the law of the times if it brings one: of a teacher where there is one, else of the data."""
+        if self.config.distil.teacher:
+            teacher = Teacher(self.config, self.schedule, self.accelerator.device, network)
+            return teacher.loss, teacher.times
+        loss = make_loss(self.config.process, self.schedule)
+        return (lambda denoise, part: loss(denoise, part.x_0, part.level, part.eps)), None
 
     def resume(self) -> None:
         """Take up the newest whole checkpoint, if there is one."""
@@ -180,7 +189,7 @@ class Loop:
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             _seed(device, dropout_seed)
-            each = self.loss(denoise, part.x_0, part.level, part.eps)
+            each = self.loss(denoise, part)
         scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * part.x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
 
