@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Facts, Process, Sample, Train, read_config
 from fromnoise.model.assembly import check, make_loss, make_schedule
+from fromnoise.model.config import Distil
 from fromnoise.model.options import call_named, conform, parse_value, write_toml
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -46,6 +47,7 @@ samples = st.builds(
     counts,
     precisions,
 )
+distils = st.builds(Distil, texts, counts, texts, counts)
 facts = st.integers(1, 9).flatmap(
     lambda d: st.builds(
         Facts, st.sampled_from(["points", "images", "fields"]), st.tuples(st.just(d)) | st.tuples(st.just(d), counts),
@@ -53,7 +55,7 @@ facts = st.integers(1, 9).flatmap(
         st.lists(texts, max_size=3).map(tuple),
     )
 )  # fmt: skip
-configs = st.builds(Config, texts, sections, sections, sections, processes, trains, samples, facts | st.none())
+configs = st.builds(Config, texts, sections, sections, sections, processes, trains, samples, distils, facts | st.none())
 
 
 def same(one: Any, two: Any) -> bool:

@@ -93,8 +93,8 @@ def test_flips_mirror_about_half_of_the_pictures_left_to_right(tmp_path):
     steps = loop.batches.steps  # which are drawn as one large batch
     draws, index = draw(0, 0, 8 * steps, (1, 8, 8), True, 0.2, torch.device("cpu")), batch_index(0, 0, 8, 37)
     seen = []
-    loop.loss = lambda denoise, x_0, level, eps: (
-        seen.append(x_0) or loop.bare.net.last.weight.sum() + 0 * x_0[:, 0, 0, 0]
+    loop.loss = lambda denoise, part: (
+        seen.append(part.x_0) or loop.bare.net.last.weight.sum() + 0 * part.x_0[:, 0, 0, 0]
     )
     loop.step()
     for x_0, flip, row in zip(torch.cat(seen), draws.flip[:8], loop.data.batch(index), strict=True):
