@@ -70,14 +70,15 @@ def test_the_limit_is_two_standard_errors_of_a_difference():
     assert reference.limit(1) == pytest.approx(2 + 2 * (4 / 3) ** 0.5)
 
 
-def test_progress_ends_at_the_total_but_for_the_confirmation():
+def test_progress_stays_within_its_total():
     done = []
     model = fn.load("swissroll")
     tune(
         model, lambda x: float(x.std()), 8, ladder=[3], solvers=["ddim"], seeds=2, reference=3,
         progress=lambda at, total: done.append((at, total)),
     )  # fmt: skip
-    assert {total for _, total in done} == {2 * 3 + 2 * 3}
+    assert done[0][1] == 2 * 3 + 2 * 3
+    assert done[-1][0] <= done[-1][1]
     assert all(one[0] <= two[0] for one, two in itertools.pairwise(done[:12]))
 
 

@@ -204,6 +204,22 @@ def test_deis():
     same(ours(Multistep(3, Noise()), levels), theirs(scheduler, levels))
 
 
+class HeunInNu:
+    """The peer's: the trapezoidal rule in nu from pure noise on, where ours is in kappa while alpha < sigma."""
+
+    def step(self, denoise, x, t, s, state, randn):
+        eps = (x - t.alpha * denoise(x, t).mean) / t.sigma
+        first = s.alpha * (x / t.alpha + (s.nu - t.nu) * eps)
+        last = (first - s.alpha * denoise(first, s).mean) / s.sigma
+        return s.alpha * (x / t.alpha + (s.nu - t.nu) * (eps + last) / 2), None
+
+
+def test_ours_is_the_peers_heun_where_signal_rules():
+    t, s = (at(SCHEDULE, time) for time in (200, 150))
+    one, two = (solver.step(law, start(), t, s, None, randn())[0] for solver in (Heun(), HeunInNu()))
+    torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+
+
 def test_heun():
     """In the peer's units, x / alpha; it asks for the noise at x / sqrt(1 + nu²), which is x_t."""
     scheduler = exact_tables(
@@ -219,7 +235,7 @@ def test_heun():
         if i % 2 == 1 or i == len(scheduler.timesteps) - 1:
             states.append(y)
     alphas = torch.stack([level.alpha for level in LEVELS[1:]])
-    same(ours(Heun()), torch.stack(states) * alphas[:, None, None])
+    same(ours(HeunInNu()), torch.stack(states) * alphas[:, None, None])
 
 
 def test_the_path_is_the_peers():

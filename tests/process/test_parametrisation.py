@@ -18,8 +18,9 @@ from fromnoise.process import (
     from_network,
     linear,
     reverse,
+    translated,
 )
-from laws import DISCRETE, SCHEDULES, Paper, gaussian
+from laws import DISCRETE, SCHEDULES, TWINS, Paper, gaussian
 
 each_table = pytest.mark.parametrize("schedule", DISCRETE.values(), ids=DISCRETE.keys())
 value = st.floats(-3, 3)
@@ -191,3 +192,30 @@ def test_clipped():
     denoised = denoise(torch.tensor([-1.0, 0.1, 1.0]), CLEAN)
     torch.testing.assert_close(denoised.mean, torch.tensor([-1.0, 0.3, 1.0]))
     torch.testing.assert_close(denoised.var, torch.tensor([6.0, 7.1, 8.0]))
+
+
+@pytest.mark.parametrize("two", SCHEDULES, ids=SCHEDULES)
+@pytest.mark.parametrize("one", ["linear", "vp", "sub-vp", "ve", "flow"])
+def test_a_denoiser_of_one_schedule_is_one_of_all(one, two):
+    """At equal lam x_t differs by a factor: the law's own denoiser, led through another schedule, is itself."""
+    there = SCHEDULES[one]
+    low, high = (float(at(there, t * there.T).lam) for t in (0.999, 0.01))
+    times = [t * SCHEDULES[two].T for t in (0.05, 0.3, 0.7)]
+    times = [t for t in times if low < float(at(SCHEDULES[two], t).lam) < high]
+    x = torch.linspace(-2, 2, 5).double()[:, None]
+    for t in times:
+        n = at(SCHEDULES[two], t)
+        torch.testing.assert_close(translated(TWINS, there)(x, n).mean, TWINS(x, n).mean, rtol=1e-9, atol=1e-9)
+        batch = at(SCHEDULES[two], torch.full((5,), t), x)
+        torch.testing.assert_close(translated(TWINS, there)(x, batch).mean, TWINS(x, batch).mean, rtol=1e-9, atol=1e-9)
+
+
+def test_beyond_the_noisiest_level_the_noisiest_is_meant():
+    x, seen = torch.ones(2, 1).double(), []
+
+    def watched(x, n):
+        seen.append(n)
+        return TWINS(x, n)
+
+    assert bool(translated(watched, linear(1000))(x, at(Flow(), 1.0)).mean.isfinite().all())
+    assert float(seen[0].t) == 1000

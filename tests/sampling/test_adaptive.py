@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from fromnoise.errors import UserError
 from fromnoise.process import VP, Denoised, Flow, at, cosine, linear
 from fromnoise.sampling import Adaptive, RungeKutta, path, sample, trajectory
 from fromnoise.sampling.singlestep import level_at
@@ -58,7 +59,7 @@ def test_what_cannot_be_met_is_said():
     def rough(x, n):
         return Denoised(torch.sin(1e7 * x))
 
-    with pytest.raises(RuntimeError, match="not solved to this tolerance in 50 steps"):
+    with pytest.raises(UserError, match="not solved to its tolerance in 50 steps"):
         ends(VP(), torch.randn(2, 1, dtype=torch.float64), rough, rtol=1e-8, atol=1e-8, tries=50)
 
 

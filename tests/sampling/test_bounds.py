@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fromnoise.process import Denoised, Flow, linear
-from fromnoise.sampling import SOLVERS, Streams, sample, strided, trajectory
+from fromnoise.process import VE, VP, Denoised, Flow, at, cosine, linear, sigmoid
+from fromnoise.sampling import PATHS, SOLVERS, Streams, sample, strided, trajectory
 from laws import TWINS
 
 STEPS = 16
@@ -34,6 +34,20 @@ def walked(name, dtype, denoise):
 def rounded(x, n):
     denoised = TWINS(x.float(), n)
     return Denoised(*(v.to(torch.bfloat16).to(x.dtype) for v in denoised))
+
+
+@pytest.mark.parametrize("name", [name for name in SOLVERS if name != "em"])
+@pytest.mark.parametrize(
+    "schedule", [linear(1000), cosine(1000), sigmoid(1000), VP(), VE()], ids=lambda s: type(s).__name__
+)
+def test_twenty_steps_have_the_laws_spread(name, schedule):
+    """Also where next to nothing of the signal is left at T, as on the cosine schedule: nothing may blow up."""
+    first = at(schedule, schedule.T)
+    x = (first.alpha**2 + first.sigma**2).sqrt() * noise(torch.float64)(torch.zeros(64, 1).double()).repeat(30, 1)
+    streams = Streams(1, 0, len(x))
+    choice = PATHS["karras" if isinstance(schedule, VE) else "even"]
+    end = sample(TWINS, SOLVERS[name].make(schedule), choice(schedule, 20), x, randn=streams)
+    assert 0.5 < float(end.std()) < 0.9  # the law's is 0.69
 
 
 @pytest.mark.parametrize("name", SOLVERS)

@@ -15,8 +15,6 @@ from fromnoise.sampling import (
     DDIM,
     IPNDM,
     Data,
-    Heun,
-    Midpoint,
     Multistep,
     Noise,
     Noisy,
@@ -55,7 +53,6 @@ def test_order_one_with_noise_is_the_ancestral_chain(schedule):
 
 MEMORIES = {
     "2M": Multistep(2), "3M": Multistep(3), "DEIS": Multistep(3, Noise()), "UniPC": UniPC(3), "iPNDM": IPNDM(4),
-    "Heun": Heun(), "2S": Midpoint(Flow()),
 }  # fmt: skip
 
 
@@ -90,6 +87,21 @@ def test_a_start_is_asked_until_there_are_enough_values(form, order):
     list(trajectory(counted, Multistep(order, form, Start()), path(VP(), times), torch.zeros(3, 1).double()))
     assert asked == times[: order - 1]
     assert calls == times[:-1]  # what is known is not asked for again
+
+
+@pytest.mark.parametrize("solver", [UniPC(2), UniPC(3)])
+def test_the_correction_keeps_what_else_moved_x(solver):
+    """A projection between steps, as inpainting has: of a constant denoiser it moves UniPC's end as it does 2M's."""
+    levels, x = path(VP(), [0.9, 0.7, 0.5, 0.3]), torch.zeros(2, 1, dtype=torch.float64)
+
+    def end(solver, push):
+        *_, last = trajectory(
+            lambda x, n: Denoised(0 * x + 0.3), solver, levels, x,
+            project=lambda x, s: x + (push if float(s.t) == 0.7 else 0.0),
+        )  # fmt: skip
+        return last
+
+    torch.testing.assert_close(end(solver, 1.0) - end(solver, 0.0), end(Multistep(2), 1.0) - end(Multistep(2), 0.0))
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from fromnoise.process import VP, Denoised, GaussianMixture, at, linear, linear_scaled
+from fromnoise.process import VP, Denoised, GaussianMixture, at, linear, linear_scaled, table
 from fromnoise.sampling import DDIM, Corrected, EulerMaruyama, Multistep, Noisy, path, sample, score, strided
 from laws import TWINS
 
@@ -75,6 +75,18 @@ def test_one_step_of_the_table_is_algorithm_2_to_second_order():
     assert 14 < float(coarse.norm() / fine.norm()) < 18
     noise = [gap(T, 1.0) - gap(T, 0.0) for T in (1000, 4000)]
     assert 7 < float(noise[0].norm() / noise[1].norm()) < 9
+
+
+def test_a_jagged_table_is_taken_step_by_step():
+    """The noise of the step t → t − 1 is beta_t, whatever beta_(t+1) is."""
+    schedule = table([0.004, 0.001] * 50)
+    for t in (10, 11):
+        ends = [
+            EulerMaruyama(schedule).step(TWINS, torch.zeros(1, 1).double(), at(schedule, t), at(schedule, t - 1), None,
+                                         lambda x, z=z: z + 0 * x)[0]
+            for z in (0.0, 1.0)
+        ]  # fmt: skip
+        assert float(ends[1] - ends[0]) ** 2 == pytest.approx(float(schedule.beta[t]), rel=0.15)
 
 
 def test_the_memory_of_the_sde_solver_helps():

@@ -32,8 +32,8 @@ def test_the_clip_keeps_the_guided_estimate_in_range(model):
     config = model.config.override({"sample.clip": True})
     seen = []
     clipped = Model(config, model.network)
-    guided = clipped._guided(clipped.labels(4), 5.0, "fp32")
-    plain = model._guided(model.labels(4), 5.0, "fp32")
+    guided = clipped.guided(clipped.labels(4), 5.0, "fp32")
+    plain = model.guided(model.labels(4), 5.0, "fp32")
     from fromnoise.process import at
 
     x = 2 * torch.randn(4, 2, generator=torch.Generator().manual_seed(0))

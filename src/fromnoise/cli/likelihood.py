@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.outputs import check_numbers, check_writable, note, write_numbers
+from fromnoise.cli.outputs import check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probes", type=whole(1), default=2, help="of the ODE's divergence, for images (default 2)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of what is chosen and of the noise (default 0)")
     parser.add_argument("--out", metavar="FILE", help="a picture of the terms, or a .csv of all samples")
+    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -58,12 +59,15 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.model import load
     from fromnoise.process import is_discrete
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
+    chain = bool(args.terms) and is_discrete(model.schedule)
+    if not chain and (not args.steps or (path is not None and path.suffix.lower() != ".csv")):
+        raise UserError("there is no bound to compute or to draw here: give --steps above 0, and a .csv to write to")
     data, what = _data(args, model)
     index = torch.randperm(len(data), generator=torch.Generator().manual_seed(args.seed))[: args.n].numpy()
     x_0, labels = _as_the_model_sees(data, index, model)
     bound, flow = None, None
-    if args.terms and is_discrete(model.schedule):
+    if chain:
         with bar("bound", args.quiet) as update:
             bound = evaluation.bound(
                 model,
@@ -103,18 +107,23 @@ def _data(args: argparse.Namespace, model: Model) -> tuple[Dataset, str]:
     name = str(args.data or own.get("name", ""))
     given = {} if args.data else {key: value for key, value in own.items() if key != "name"}
     known = options(name)
-    said = ""
     if not args.data and "split" in known:
-        given["split"], said = "test", ", split test"
+        given["split"] = "test"
     elif not args.data and "seed" in known:
-        given["seed"], said = int(given.get("seed", 0)) + 1, ", drawn anew"
-    elif not args.data:
-        said = ", the training data"
+        given["seed"] = int(given.get("seed", 0)) + 1  # other points of the same law
     if args.data and model.facts.kind == "images" and "size" in known:
         given["size"] = list(model.facts.shape[1:]) if name != "mnist" else model.facts.shape[1]
-    data = load(name, **(given | {key[5:]: value for key, value in changes.items()}))
+    given |= {key[5:]: value for key, value in changes.items()}
+    data = load(name, **given)
     if tuple(data.shape) != tuple(model.facts.shape):
         raise UserError(f"{name} has samples of {_by(data.shape)}, the model is one of {_by(model.facts.shape)}")
+    said = ""
+    if "split" in known:
+        said = f", split {given.get('split', known['split'].default)}"
+    elif "seed" in known:
+        said = f", seed {given.get('seed', known['seed'].default)}"
+    elif not args.data:
+        said = ", the training data"
     return data, f"{name}{said}"
 
 
@@ -124,10 +133,8 @@ def _by(shape: Any) -> str:
 
 def _as_the_model_sees(data: Dataset, index: Any, model: Model) -> tuple[Tensor, Tensor | None]:
     """Samples in [-1, 1] by the model's own centre and scale, and their classes where the model knows them."""
-    x_0 = data.batch(index)
-    if model.facts.kind != "images":
-        own = data.units.to_own(x_0)
-        x_0 = (own - model.to_own(0 * x_0)) / (model.to_own(0 * x_0 + 1) - model.to_own(0 * x_0))
+    own = data.units.to_own(data.batch(index).double())
+    x_0 = model.from_own(own if model.facts.kind != "images" else data.batch(index)).float()
     same = model.config.process.conditional and tuple(data.classes) == tuple(model.facts.classes)
     return x_0, data.batch_labels(index) if same else None
 
@@ -138,9 +145,9 @@ def _report(
     from fromnoise.evaluation import bits
 
     images, d = model.facts.kind == "images", math.prod(model.facts.shape)
-    volume = 0.0 if images else float((model.to_own(_one(model)) - model.to_own(0 * _one(model))).log().sum())
+    volume = model.volume()
     classes = ", their classes told" if told else ""
-    print(f"{n} samples of {what}{classes}; {d} dimensions; means and their standard errors")
+    print(f"{count(n, 'sample')} of {what}{classes}; {d} dimensions; means and their standard errors")
     units = "8-bit values" if images else "the data's own units"
     numbers: dict[str, Any] = {"n": n, "data": what, "dimensions": d, "classes_told": told}
     columns: dict[str, Tensor] = {}
@@ -174,12 +181,6 @@ def _report(
         note(f"wrote {path}")
 
 
-def _one(model: Model) -> Tensor:
-    import torch
-
-    return torch.ones(1, *model.facts.shape)
-
-
 def _mean(values: Tensor) -> float:
     return float(values.double().mean())
 
@@ -198,8 +199,6 @@ def _write(path: Path, columns: dict[str, Tensor], bound: Any, d: int, volume: f
         ]
         write_file(path, ("\n".join(rows) + "\n").encode())
         return
-    if bound is None:
-        raise UserError("the picture is of the bound's terms, and there are none: write a .csv")
     from fromnoise.figures import bound_figure, save
 
     home, prior = _mean(bound.home + volume), _mean(bound.prior)

@@ -60,8 +60,7 @@ def write_numbers(path: str | None, numbers: Mapping[str, Any]) -> None:
         return
     from fromnoise.model.store import cannot_write, write_file
 
-    finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in numbers.items()}
-    content = (json.dumps(finite, indent=1) + "\n").encode()
+    content = (json.dumps(_finite(numbers), indent=1) + "\n").encode()
     if not is_special(Path(path)):
         write_file(Path(path), content)
         return
@@ -70,6 +69,15 @@ def write_numbers(path: str | None, numbers: Mapping[str, Any]) -> None:
             file.write(content)
     except OSError as error:
         raise cannot_write(Path(path), error) from None
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for each number that JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def is_special(path: Path) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from fromnoise.cli.arguments import finite, whole
-from fromnoise.cli.outputs import check_numbers, check_writable, note
+from fromnoise.cli.outputs import check_numbers, check_writable, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -27,11 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("model", metavar="RUN", help="a run folder, a saved model, a bundled name or a hub name")
     parser.add_argument("-n", type=whole(10), default=1000, help="samples that each way is judged by (default 1000)")
-    parser.add_argument("--calls", type=whole(2), nargs="+", help="network calls to try (4 5 6 8 10 12 15 20 30 50)")
-    parser.add_argument("--solvers", nargs="+", help="solvers to try (dpmpp unipc dpmpp3 deis heun ddim)")
+    parser.add_argument("--calls", type=whole(2), nargs="+", help="network calls to try, 4 to 50 unless given")
+    parser.add_argument("--solvers", nargs="+", help="solvers to try; six of the ODE unless given")
     parser.add_argument("--seeds", type=whole(2), default=3, help="of the chain, for its noise (default 3)")
     parser.add_argument("--reference", type=whole(2), help="steps of the chain; every level unless given")
     parser.add_argument("--weight", type=finite, help="of guidance; the model's own unless given, 1 for none")
+    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--out", metavar="FILE", help="the picture: quality against calls (.png .svg .pdf)")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -49,9 +50,9 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.evaluation.tuning import LADDER, TRIED
     from fromnoise.model import Model, load
 
-    model = load(args.model)
-    if args.weight is not None:
-        model = Model(model.config.override({"sample.weight": args.weight}), model.network)
+    model = load(args.model, network=args.network)
+    weight = model.config.sample.weight if args.weight is None else args.weight
+    model = Model(model.config.override({"sample.weight": weight}), model.network)
     title, measure = measure_for(model, args.n)
     print(f"{title} of {args.n} samples to the data; smaller is better")
 
@@ -68,17 +69,16 @@ def run(args: argparse.Namespace) -> None:
             model, measure, args.n, ladder=args.calls or LADDER, solvers=args.solvers or TRIED, seeds=args.seeds,
             reference=args.reference, report=report, progress=lambda done, total: update(done, total, ""),
         )  # fmt: skip
-    if args.json:
-        _write_json(args.json, found, title, args.n)
+    write_numbers(args.json, {"measure": title, "n": args.n, "weight": weight} | dataclasses.asdict(found))
     if path is not None:
         from fromnoise.figures import save, tune_figure
 
         save(tune_figure(found.reference, found.tried, title), path)
         note(f"wrote {path}")
-    _keep(Path(args.model), found.chosen)
+    _keep(Path(args.model), found.chosen, args.weight)
 
 
-def _keep(folder: Path, chosen: Any) -> None:
+def _keep(folder: Path, chosen: Any, weight: float | None) -> None:
     if chosen is None:
         print("nothing that was tried is as good as the chain: the way of sampling stays as it is; try more --calls")
         return
@@ -91,14 +91,6 @@ def _keep(folder: Path, chosen: Any) -> None:
     from fromnoise.model.store import write_file
 
     values = {"solver": chosen.solver, "path": chosen.path, "steps": chosen.steps}
+    values |= {} if weight is None else {"weight": weight}
     write_file(folder / TUNED, write_toml(values).encode())
     note(f"wrote {folder / TUNED}: {folder} is sampled so from now on")
-
-
-def _write_json(path: str, found: Any, title: str, n: int) -> None:
-    import dataclasses
-
-    from fromnoise.model.store import write_file
-
-    numbers = {"measure": title, "n": n} | dataclasses.asdict(found)
-    write_file(Path(path), (json.dumps(numbers, indent=1) + "\n").encode())

@@ -3,12 +3,12 @@
 from fromnoise.evaluation.digits import Judged, judge_digits
 from fromnoise.evaluation.distances import Measured, beside_floor, sliced_wasserstein
 from fromnoise.evaluation.frechet import frechet
-from fromnoise.evaluation.likelihood import Bound, Flow, bits, bound, flow
+from fromnoise.evaluation.log_prob import Bound, FlowDensity, bits, bound, flow
 from fromnoise.evaluation.tuning import Reference, Tried, Tuned, measure_for, tune
 
 __all__ = [
     "Bound",
-    "Flow",
+    "FlowDensity",
     "Judged",
     "Measured",
     "Reference",

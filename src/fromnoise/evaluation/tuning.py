@@ -16,10 +16,11 @@ from fromnoise.evaluation.digits import judge_digits
 from fromnoise.evaluation.distances import sliced_wasserstein
 from fromnoise.evaluation.frechet import frechet
 from fromnoise.model import Model
+from fromnoise.process import is_discrete
 
 LADDER = (4, 5, 6, 8, 10, 12, 15, 20, 30, 50)
 TRIED = ("dpmpp", "unipc", "dpmpp3", "deis", "heun", "ddim")
-PATHS = ("even", "lambda")
+WALKED = ("even", "lambda")
 Measure = Callable[[Tensor], float]
 """Samples -> how far they are from the data; smaller is better."""
 
@@ -76,8 +77,9 @@ def tune(
 
     The chain (`ddpm`, every level, or `reference` steps) is sampled with `seeds` seeds, n samples each. Every solver
     walks every path with as many calls as the ladder says, with one seed. From the cheapest on, a way whose distance is
-    within two standard errors of the chain's is sampled with all seeds, and chosen if their mean is, too: so that the
-    best of many draws is not taken for the best. `report` gets each result as it comes. Raises UserError for seeds < 2.
+    within two standard errors of the chain's is sampled with the other seeds, and chosen if their mean is, too: so that
+    the best of many draws is not taken for the best. `report` gets each result as it comes. Raises UserError for seeds
+    < 2 and where nothing can be tried.
 
     >>> import fromnoise as fn
     >>> spread = lambda x: abs(float(x.std()) - 0.7)
@@ -88,6 +90,8 @@ def tune(
     if seeds < 2:
         raise UserError(f"the noise of the chain takes at least 2 seeds to see, got {seeds}")
     ways = list(_ways(model, ladder, solvers))
+    if not ways:
+        raise UserError("there is nothing to try: give more --calls, or solvers whose calls are known before")
     chain = reference or _most(model)
     total, done = seeds * chain + sum(calls for *_, calls in ways), 0
 
@@ -110,28 +114,32 @@ def tune(
         report(tried[-1])
     for one in sorted(tried, key=lambda way: (way.calls, way.distance)):
         if one.distance <= limits.limit(1):
-            more = [drawn(one.solver, one.steps, one.path, seed) for seed in range(1, seeds)]
-            if statistics.mean([one.distance, *more]) <= limits.limit(seeds):
+            total += (seeds - 1) * one.calls
+            more = []
+            for seed in range(1, seeds):  # not the first, by which it was picked out
+                more.append(drawn(one.solver, one.steps, one.path, seed))
+                done += one.calls
+            if statistics.mean(more) <= limits.limit(len(more)):
                 return Tuned(limits, tried, one)
     return Tuned(limits, tried, None)
 
 
 def _most(model: Model) -> int:
     """Every level of a table, or 1,000."""
-    return int(model.schedule.T) if model.schedule.T > 1 else 1000
+    return int(model.schedule.T) if is_discrete(model.schedule) else 1000
 
 
 def _ways(model: Model, ladder: Sequence[int], solvers: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
     """Solver, path, steps and calls of everything that there is to try."""
     for solver in solvers:
         model.walk(solver, None, None)  # says so where there is none of this name
-        for path in PATHS:
+        for path in WALKED:
             seen = set()
             for wanted in ladder:
-                for steps in range(wanted, 1, -1):
+                for steps in range(min(wanted, _most(model)), 1, -1):
                     try:
                         calls = model.walk(solver, steps, path).calls
-                    except UserError:  # no such path on this schedule, or not as many steps
+                    except UserError:  # no such path on this schedule
                         break
                     if calls is not None and calls <= wanted:
                         if steps not in seen:
@@ -162,8 +170,5 @@ def measure_for(model: Model, n: int) -> tuple[str, Measure]:
 
 
 def _seen(x: Tensor, model: Model) -> Tensor:
-    """Samples in own units as the model sees them, (n, d)."""
-    if model.facts.kind == "images":
-        return x.flatten(1)
-    zero = model.to_own(0 * x[:1])
-    return ((x - zero) / (model.to_own(0 * x[:1] + 1) - zero)).flatten(1)
+    """Samples in own units as the model sees them, (n, d), where the data are."""
+    return model.from_own(x.cpu().double()).flatten(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ def tune_figure(reference: Any, tried: Sequence[Any], title: str) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'distance'
     """
+    tried = [way for way in tried if math.isfinite(way.distance)]
     with style():
         figure, axes = new_figure(5.0, 3.2)
         ax = axes[0, 0]
@@ -41,9 +43,10 @@ def tune_figure(reference: Any, tried: Sequence[Any], title: str) -> Figure:
         ax.axhspan(max(low, 1e-9), high, color="0.85", zorder=0, label=f"chain of {reference.steps}")
         ax.set_xscale("log")
         ax.set_yscale("log")
-        best = min(way.distance for way in tried)
+        best = min((way.distance for way in tried), default=reference.mean)
         ax.set_ylim(min(best, reference.mean) / 1.5, 30 * max(best, reference.mean))
-        ticks = [tick for tick in _TICKS if min(w.calls for w in tried) <= tick <= max(w.calls for w in tried)]
+        calls = [way.calls for way in tried] or [1]
+        ticks = [tick for tick in _TICKS if min(calls) <= tick <= max(calls)]
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
         ax.minorticks_off()
         ax.set_xlabel("network calls")

@@ -229,17 +229,17 @@ def read_config(path: Path) -> Config:
 
 
 TUNED = "tuned.toml"
-"""In a run's folder: the solver, path and steps that `fromnoise tune` chose."""
+"""In a run's folder: the solver, path, steps and perhaps weight that `fromnoise tune` chose."""
 
 
 def read_sample(path: Path) -> dict[str, Any]:
-    """The solver, path and steps of a file as `fromnoise tune` writes it. Raises UserError for any other."""
+    """The solver, path, steps and weight of a file as `fromnoise tune` writes it. Raises UserError for any other."""
     try:
         found = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}; remove it to sample as the recipe says") from None
     for key in found:
-        if key not in ("solver", "path", "steps"):
+        if key not in ("solver", "path", "steps", "weight"):
             raise UserError(f"{path} holds {key}, which tune never writes; remove it to sample as the recipe says")
     return found
 

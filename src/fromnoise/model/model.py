@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from fromnoise.errors import UserError
 from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
-from fromnoise.model.config import Config, Facts
-from fromnoise.model.options import unknown, write_toml
+from fromnoise.model.config import TUNED, Config, Facts
+from fromnoise.model.options import call_named, unknown, write_toml
 from fromnoise.model.precision import casting, chosen
 from fromnoise.model.store import pack, write_folder
-from fromnoise.model.walks import Walk, walk
+from fromnoise.model.walks import Walk, levels_of, walk
 from fromnoise.process import SCHEDULES, Denoised, Denoiser, Level, Schedule, at, clipped, translated
 from fromnoise.sampling import Solver, Streams, extrapolate, trajectory
 
@@ -127,7 +127,7 @@ class Model:
                 count, seed=seed, solver=solver, steps=steps, path=path, on=on, label=part, weight=weight,
                 precision=precision, first=first + start,
             )  # fmt: skip
-            total, x = self.steps(steps, path, on), next(states)
+            total, x = len(self.walk(solver, steps, path, on).levels) - 1, next(states)
             for step, state in enumerate(states, 1):
                 progress(i * total + step, len(starts) * total)
                 x = state
@@ -191,7 +191,7 @@ class Model:
         on: str | Schedule | None = None,
     ) -> int:
         """Steps that a sample takes: `steps`, or the model's own."""
-        return len(self.walk(None, steps, path, on).levels) - 1
+        return len(levels_of(self.config.sample, self._on(on), steps, path)) - 1
 
     def calls(self, weight: float | None = None, **way: Any) -> int | None:
         """Network calls that a sample takes, twice the walk's where guidance asks with the class and without.
@@ -207,7 +207,7 @@ class Model:
             return on or self.schedule
         if on not in SCHEDULES:
             raise unknown("schedule", on, SCHEDULES)
-        return SCHEDULES[on]()
+        return call_named(SCHEDULES, "schedule", {"name": on})
 
     def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
         """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes."""
@@ -219,9 +219,28 @@ class Model:
         """From [-1, 1] to the data's own units; images are clipped to [-1, 1] and stay there."""
         if self.facts.kind == "images":
             return x.clamp(-1, 1)
-        shape = (-1,) + (1,) * (len(self.facts.shape) - 1)  # a number for all, a column or a channel
-        centre, scale = (torch.tensor(v).to(x).reshape(shape) for v in (self.facts.centre, self.facts.scale))
+        centre, scale = self._units(x)
         return centre + scale * x
+
+    def from_own(self, x: Tensor) -> Tensor:
+        """From the data's own units to [-1, 1], as the network sees them; images are so already."""
+        if self.facts.kind == "images":
+            return x
+        centre, scale = self._units(x)
+        return (x - centre) / scale
+
+    def volume(self) -> float:
+        """log of how much larger a volume is in the data's own units; a density's is as much smaller."""
+        if self.facts.kind == "images":
+            return 0.0
+        one = torch.zeros(1, *self.facts.shape, dtype=torch.float64)
+        return float((one + self._units(one)[1]).log().sum())
+
+    def _units(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Centre and scale, ready to meet samples like x: a number for all, a column or a channel."""
+        shape = (-1,) + (1,) * (len(self.facts.shape) - 1)
+        centre, scale = (torch.tensor(v, dtype=torch.float64) for v in (self.facts.centre, self.facts.scale))
+        return centre.to(x).reshape(shape), scale.to(x).reshape(shape)
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write a folder with config.toml and model.safetensors that `fromnoise.load` opens anywhere.
@@ -235,7 +254,7 @@ class Model:
             "config.toml": write_toml(self.config.to_dict()).encode(),
             "model.safetensors": pack(_narrowed(self.network.state_dict(), dtype)),
         }
-        if path.exists() and not (path.is_dir() and {p.name for p in path.iterdir()} == set(files)):
+        if path.exists() and not (path.is_dir() and {p.name for p in path.iterdir()} - {TUNED} == set(files)):
             raise UserError(f"{path} exists and is more than a saved model; choose another name")
         write_folder(path, files)
 

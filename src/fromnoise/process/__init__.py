@@ -39,6 +39,7 @@ from fromnoise.process.objectives import (
     simple,
     variational,
 )
+from fromnoise.process.optimal import analytic_variance, with_variance
 from fromnoise.process.parametrisation import PREDICTIONS, VARIANCES, Coefficients, from_network
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Schedule",
     "SubVP",
     "Weight",
+    "analytic_variance",
     "at",
     "bin_log_prob",
     "bound_term",
@@ -89,4 +91,5 @@ __all__ = [
     "transition",
     "translated",
     "variational",
+    "with_variance",
 ]

@@ -59,7 +59,7 @@ def translated(denoise: Denoiser, schedule: Schedule) -> Denoiser:
     noisiest = at(schedule, schedule.T).lam
 
     def elsewhere(x: Tensor, n: Level) -> Denoised:
-        time = schedule.time(torch.maximum(n.lam.double().cpu(), noisiest)).clamp(0, schedule.T)
+        time = schedule.time(torch.maximum(n.lam.cpu().double(), noisiest)).clamp(0, schedule.T)
         m = at(schedule, time.reshape(-1), x) if n.t.ndim else at(schedule, time)
         return denoise(x * (m.sigma / n.sigma), m)
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fromnoise.errors import UserError
 from fromnoise.process import Denoiser, Level, Randn, Schedule, at
 
 # Dormand & Prince (1980): order 5, and what its last stage, the first of the next step, says against order 4.
@@ -32,7 +33,7 @@ class Adaptive:
 
     finite where there is no signal and on every schedule. Six calls a step of its own; each sample takes the steps that
     it needs, so it does not depend on its batch-mates, and a batch calls as often as its slowest sample. Raises
-    ValueError for a tolerance that is not positive, and RuntimeError where `tries` steps do not meet it.
+    ValueError for a tolerance that is not positive, and UserError where `tries` steps do not meet it.
 
     >>> from fromnoise.process import linear
     >>> Adaptive(linear(1000)).rtol
@@ -60,13 +61,15 @@ class Adaptive:
             gap = _sum(_GAP, slopes) * _wide(h, z)
             allowed = self.atol + self.rtol * torch.maximum(z.abs(), last.abs())
             error = (gap / allowed).flatten(1).square().mean(1).sqrt().cpu().double()
+            if bool(error.isnan().any()):
+                raise UserError("the network's estimates are not finite: there is no ODE to solve")
             good = (error <= 1) | (phi == end)
             factor = (0.9 * error.clamp_min(1e-10) ** -0.2).clamp(0.2, 5.0)
             proposed = torch.where(h == proposed, h * factor, torch.where(good, proposed, h * factor))
             kept = _wide(good, z)
             phi = torch.where(good, torch.where(h == end - phi, end, phi + h), phi)
             z, slope = torch.where(kept, last, z), torch.where(kept, slopes[-1], slope)
-        raise RuntimeError(f"the ODE is not solved to this tolerance in {self.tries:,} steps: raise rtol and atol")
+        raise UserError(f"the ODE is not solved to its tolerance in {self.tries:,} steps: take another solver")
 
     def _stages(
         self, denoise: Denoiser, z: Tensor, phi: Tensor, h: Tensor, slope: Tensor

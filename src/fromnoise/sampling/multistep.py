@@ -47,12 +47,15 @@ class Multistep:
 
 
 class _Step(NamedTuple):
-    """A step that `UniPC` may still correct: where it began, what was known there, and whether it needs to be."""
+    """A step that `UniPC` may still correct: where it began, what was known there, and where it was predicted to end.
+
+    `end` is None where there is nothing to correct.
+    """
 
     level: Level
     x: Tensor
     known: Sequence[Known]
-    open: bool
+    end: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,15 @@ class UniPC:
             return _without_signal(self.form, x, denoised, t, s, randn), None
         before: _Step | None = state
         here = (t, self.form.value(x, t, denoised.mean))
-        if before is not None and before.open:
-            x = through(self.form, [here, *before.known], before.x, before.level, t)
+        if before is not None and before.end is not None:
+            # Added, so that what else has moved x since, a projection or a correction, stays.
+            x = x + through(self.form, [here, *before.known], before.x, before.level, t) - before.end
         known = [here, *(before.known if before is not None else [])][: self.order]
         if len(known) < self.order and self.start is not None:
             moved = self.start.step(remembering(denoise, x, t, denoised), x, t, s, None, randn)[0]
-            return moved, _Step(t, x, known, open=False)
-        return through(self.form, known, x, t, s), _Step(t, x, known, open=True)
+            return moved, _Step(t, x, known, None)
+        end = through(self.form, known, x, t, s)
+        return end, _Step(t, x, known, end)
 
 
 @dataclass(frozen=True)

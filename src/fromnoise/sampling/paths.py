@@ -103,13 +103,15 @@ def equidistributed(schedule: Schedule, steps: int, lams: Tensor, density: Tenso
         raise ValueError(f"such a path takes at least 2 steps, got {steps}")
     lams, density = lams.double(), density.double()
     pieces = (density[1:] + density[:-1]) / 2 * lams.diff()
-    if not bool(pieces.sum() > 0):
-        raise ValueError("the density must be positive somewhere")
+    if not bool((density >= 0).all() and pieces.sum() > 0):
+        raise ValueError("the density must be positive somewhere and negative nowhere")
     share = torch.cat([pieces.new_zeros(1), pieces.cumsum(0)]) / pieces.sum()
     wanted = torch.linspace(0, 1, steps, dtype=torch.float64)
     k = torch.searchsorted(share, wanted).clamp(1, len(lams) - 1)
     inside = (wanted - share[k - 1]) / (share[k] - share[k - 1]).clamp_min(1e-300)
-    times = schedule.time(lams[k - 1] + inside * (lams[k] - lams[k - 1])).clamp(0, schedule.T).tolist()
+    found = lams[k - 1] + inside * (lams[k] - lams[k - 1])
+    found[-1] = lams[-1]  # also where the density ends at zero
+    times = schedule.time(found).clamp(0, schedule.T).tolist()
     return path(schedule, [float(schedule.T), *times[1:], 0.0])
 
 
@@ -131,7 +133,8 @@ def churned(
     for t, s in pairwise(levels):
         nu = float(t.nu) * factor
         if least <= float(t.nu) <= most and nu <= float(levels[0].nu):
-            found.append(at(schedule, schedule.time(torch.tensor(-math.log(nu), dtype=torch.float64))))
+            lam = torch.tensor(-math.log(nu), dtype=torch.float64)
+            found.append(at(schedule, schedule.time(lam).clamp(0, schedule.T)))
         found.append(s)
     return found
 
@@ -147,6 +150,8 @@ def _between(
     if steps < 2:
         raise ValueError(f"such a path takes at least 2 steps, got {steps}")
     cleanest = cleanest if cleanest is not None else (1.0 if is_discrete(schedule) else 1e-3)
+    if not 0 < cleanest < schedule.T:
+        raise ValueError(f"the cleanest level before 0 lies between 0 and T = {schedule.T:g}, not at {cleanest:g}")
     ends = [at(schedule, t).lam for t in (schedule.T, cleanest)]
     if math.isinf(float(ends[0])):
         raise ValueError("lambda is infinite at T on this schedule: choose a path that is even in t")

@@ -32,21 +32,23 @@ def level_at(schedule: Schedule, lam: Tensor | float) -> Level:
 
 @dataclass(frozen=True)
 class Heun:
-    """Heun's second-order step of the ODE of x / alpha in nu = sigma / alpha, as in Karras et al. (2022).
+    """Heun's second-order step, a step of DDIM and then the trapezoidal rule by the estimates at both ends.
 
-    Two calls a step, so 2 N − 1 on a path of N steps whose last one goes home. From a level without signal the step is
-    DDIM's.
+    Where there is more signal than noise, in the noise over nu = sigma / alpha, as in Karras et al. (2022); before, in
+    the data over kappa = alpha / sigma: near pure noise nu is huge, and the rule in nu would blow up. Two calls a step,
+    so 2 N − 1 on a path of N steps whose last one goes home.
 
     >>> Heun()
     Heun()
     """
 
     def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
-        denoised = denoise(x, t)
-        first = reverse(x, Denoised(denoised.mean), t, s, 0.0)[0]  # Euler's step in nu is DDIM's
-        if math.isinf(float(t.lam)):
-            return first, None
-        slope = (x - t.alpha * denoised.mean) / t.sigma + (first - s.alpha * denoise(first, s).mean) / s.sigma
+        mean = denoise(x, t).mean
+        first = reverse(x, Denoised(mean), t, s, 0.0)[0]
+        last = denoise(first, s).mean
+        if bool(t.alpha < t.sigma):
+            return s.sigma * (x / t.sigma + (s.alpha / s.sigma - t.alpha / t.sigma) * (mean + last) / 2), None
+        slope = (x - t.alpha * mean) / t.sigma + (first - s.alpha * last) / s.sigma
         return s.alpha * (x / t.alpha + (s.nu - t.nu) * slope / 2), None
 
 
@@ -86,7 +88,7 @@ class RungeKutta:
 class Midpoint:
     """DPM-Solver++ 2S (Lu et al. 2022): a first step to the middle in lam, then the whole by both values.
 
-    Two calls a step. From a level without signal the step is DDIM's.
+    Two calls a step. From a level without signal the middle is that in kappa = alpha / sigma.
 
     >>> from fromnoise.process import linear
     >>> Midpoint(linear(1000)).schedule.T
@@ -98,7 +100,9 @@ class Midpoint:
     def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
         mean = denoise(x, t).mean
         if math.isinf(float(t.lam)):
-            return reverse(x, Denoised(mean), t, s, 0.0)[0], None
+            middle = level_at(self.schedule, s.lam - math.log(2))
+            between = middle.sigma / t.sigma * x + middle.alpha * mean
+            return s.sigma / t.sigma * x + s.alpha * denoise(between, middle).mean, None
         middle = level_at(self.schedule, (t.lam + s.lam) / 2)
         known = [(t, mean)]
         between = through(Data(), known, x, t, middle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fromnoise.process import Denoiser, Level, Randn, Schedule, sde
@@ -39,7 +40,7 @@ class EulerMaruyama:
     schedule: Schedule
 
     def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
-        f, g2 = sde(self.schedule, t.t)
+        f, g2 = sde(self.schedule, torch.nextafter(t.t, s.t))  # the slope of a table on this side of its knot
         dt = s.t - t.t
         drift = f * x - g2 * score(denoise, x, t)
         return x + dt * drift + (-dt * g2).sqrt() * randn(x), None

@@ -58,7 +58,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Flow:
+class FlowDensity:
     """−log p of the probability-flow ODE, in nats.
 
     total    of each sample, (n,); of images, with uniform noise of one bin's width added (dequantised), −log of the
@@ -84,7 +84,7 @@ def bound(
     σ_t² is as the model samples; where it has no variance at t = 1, L_0 takes that of β_1, since σ_q(1) = 0 makes it
     infinite. Of the T − 1 terms L_{t−1}, `terms` are drawn, one a stratum and another for each sample, and weighted:
     the sum is unbiased. Strata are narrow at small t, where terms are large. Images are counted in their 8-bit values.
-    Raises UserError for a schedule without whole steps.
+    Raises UserError for a schedule without whole steps, and ValueError for terms < 1.
 
     >>> import fromnoise as fn
     >>> found = bound(fn.load("swissroll"), torch.zeros(4, 2), terms=5)
@@ -93,6 +93,9 @@ def bound(
     """
     if not is_discrete(model.schedule):
         raise UserError("the bound is that of a chain of whole steps; this schedule has none: ask for the flow alone")
+    if terms < 1:
+        raise ValueError(f"at least one term must be drawn, got {terms}")
+    x_0, labels = x_0.to(model.device), None if labels is None else labels.to(model.device)
     denoise, schedule = model.denoiser(labels), model.schedule
     generator = torch.Generator().manual_seed(seed)
     draws = np.random.default_rng(seed)
@@ -105,7 +108,7 @@ def bound(
     total = prior.clone()
     with torch.no_grad():
         home = _home(denoise, model, x_0, randn)
-        for i, (first, end) in enumerate(pairwise(strata)):
+        for i, (first, end) in enumerate(pairwise(strata) if schedule.T > 1 else ()):
             t = torch.as_tensor(np.floor(first + draws.random(len(x_0)) * (end - first)))
             # Edges cut through whole times: the floor of a uniform number gives each its share of the stratum.
             n, s = at(schedule, t, x_0), at(schedule, t - 1, x_0)
@@ -116,7 +119,7 @@ def bound(
             times.append(float(t.mean()))
             progress(i + 1, len(strata) - 1)
     means, errors = torch.tensor(found, dtype=torch.float64).reshape(-1, 2).T
-    return Bound(total + home, prior, home, torch.tensor(times), means, errors)
+    return Bound((total + home).cpu(), prior.cpu(), home.cpu(), torch.tensor(times), means, errors)
 
 
 def _home(denoise: Denoiser, model: Model, x_0: Tensor, randn: Callable[[Tensor], Tensor]) -> Tensor:
@@ -138,7 +141,7 @@ def flow(
     probes: int = 1,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Flow:
+) -> FlowDensity:
     """−log p of each of n samples x_0 (n, *shape), in [-1, 1] units, under the model's probability-flow ODE.
 
     The ODE ends at the schedule's first level (time 1 of a table, 0.001 else), where x = alpha x_0: the network knows
@@ -155,33 +158,43 @@ def flow(
     generator = torch.Generator().manual_seed(seed)
     if model.facts.kind == "images":
         x_0 = x_0 + WIDTH * (torch.rand(x_0.shape, generator=generator).to(x_0) - 0.5)
-    levels = rising(model, steps)
-    denoise, exact = model.denoiser(labels), x_0[0].numel() <= EXACT
+    levels, exact = rising(model, steps), x_0[0].numel() <= EXACT
     volume = float(levels[0].alpha.log()) + (math.log(WIDTH) if model.facts.kind == "images" else 0.0)
-    volume *= x_0[0].numel()
-    found, calls, count = [], 0, 1 if exact else probes
+    count, size = 1 if exact else probes, model.config.sample.batch
+    calls, total = 0, 4 * (len(levels) - 1) * count * math.ceil(len(x_0) / size)
 
-    def counted(x: Tensor, n: Level) -> Denoised:
-        nonlocal calls
-        calls += 1
-        progress(calls, 4 * (len(levels) - 1) * count)
-        return denoise(x, n)
+    def counted(denoise: Denoiser) -> Denoiser:
+        def call(x: Tensor, n: Level) -> Denoised:
+            nonlocal calls
+            calls += 1
+            progress(calls, total)
+            return denoise(x, n)
 
-    for _ in range(count):
-        signs = (torch.randint(0, 2, x_0.shape, generator=generator) * 2 - 1).to(x_0)
-        divergence = exact_divergence if exact else hutchinson(signs)
-        log_p = flow_log_prob(counted, model.schedule, levels[0].alpha * x_0, levels, divergence)
-        found.append(-log_p - volume)
-    totals = torch.stack(found)
+        return call
+
+    parts = []
+    for first in range(0, len(x_0), size):  # each with its own graph, or memory would grow with n
+        some = x_0[first : first + size].to(model.device)
+        denoise = counted(model.denoiser(None if labels is None else labels[first : first + size].to(model.device)))
+        found = []
+        for _ in range(count):
+            signs = (torch.randint(0, 2, some.shape, generator=generator) * 2 - 1).to(some)
+            divergence = exact_divergence if exact else hutchinson(signs)
+            log_p = flow_log_prob(denoise, model.schedule, levels[0].alpha * some, levels, divergence)
+            found.append(-log_p.cpu() - volume * some[0].numel())
+        parts.append(torch.stack(found))
+    totals = torch.cat(parts, 1)
     spread = totals.std(0) / count**0.5 if count > 1 else torch.zeros_like(totals[0])
-    return Flow(totals.mean(0), spread)
+    return FlowDensity(totals.mean(0), spread)
 
 
 def rising(model: Model, steps: int) -> list[Level]:
-    """The levels from the first to the noisiest in `steps` steps even in lam; what lies below lam = −9 is one step."""
+    """The levels from the first to the noisiest in `steps` steps even in lam; the last goes on from about lam = −9."""
     schedule = model.schedule
     first = at(schedule, 1.0 if is_discrete(schedule) else 1e-3)
-    lams = torch.linspace(float(first.lam), max(float(at(schedule, schedule.T).lam), -9.0), steps + 1).double()
+    lams = torch.linspace(
+        float(first.lam), max(float(at(schedule, schedule.T).lam), -9.0), steps + 1, dtype=torch.float64
+    )
     inner = schedule.time(lams[1:-1]).clamp(0, schedule.T).tolist()
     return [at(schedule, t) for t in (float(first.t), *inner, float(schedule.T))]
 

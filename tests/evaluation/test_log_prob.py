@@ -25,7 +25,8 @@ class Exact(nn.Module):
 
     def forward(self, x, time, label=None):
         n = at(self.schedule, time.double() * self.schedule.T, x.flatten(1))
-        return self.law(x.flatten(1), n).mean.reshape(x.shape)
+        radius = (n.alpha**2 + n.sigma**2).sqrt()  # networks see x_t at unit size
+        return self.law(radius * x.flatten(1), n).mean.reshape(x.shape)
 
 
 def model_of(law, *, kind="points", shape=None, variance="large", schedule="linear", **facts):
