@@ -99,6 +99,14 @@ def test_a_picture_does_not_depend_on_the_others() -> None:
 
 
 @needs_kernels
+def test_bfloat16_is_rounded_to_nearest() -> None:
+    parts = case(3, 24, 5, 6, torch.bfloat16)
+    exact = group_norm(parts["x"].float(), parts["weight"], parts["bias"], 6, silu=True)
+    found = group_norm(parts["x"], parts["weight"], parts["bias"], 6, silu=True)
+    assert float((found == exact.bfloat16()).float().mean()) > 0.98  # half of them if digits were cut off
+
+
+@needs_kernels
 def test_there_are_kernels() -> None:
     assert build.why_none() == ""
     assert library() is not None

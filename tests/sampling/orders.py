@@ -38,6 +38,7 @@ SOLVERS: dict[str, tuple[Make, float, float]] = {
     "UniPC-3": (lambda s: UniPC(3, start=RungeKutta(s, 4)), 3.3, 4.3),
     "DEIS-3": (lambda s: Multistep(3, Noise(), start=RungeKutta(s, 3)), 2.7, 3.3),
     "DEIS-4": (lambda s: Multistep(4, Noise(), start=RungeKutta(s, 4)), 3.7, 4.3),
+    "iPNDM-2, fixed coefficients": (lambda s: IPNDM(2), 1.7, 2.3),
     "iPNDM-4, fixed coefficients": (lambda s: IPNDM(4), 1.7, 2.3),
     "Runge-Kutta 4": (lambda s: RungeKutta(s, 4), 3.7, 4.5),
 }
