@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.outputs import check_numbers
-from fromnoise.errors import UserError
+from fromnoise.cli.train import check_places, follow
 
 EPILOG = """\
 The result is a run like any other: the same line again goes on, and fromnoise sample draws from it. Its guidance is
@@ -34,10 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Distil."""
-    check_numbers(args.json)
-    if Path(args.out).is_file():
-        raise UserError(f"--out {args.out} is a file; give a folder")
-    from fromnoise.cli.train import follow
+    check_places(args)
     from fromnoise.model.options import parse_value
     from fromnoise.training import distilled
 

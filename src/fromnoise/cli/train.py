@@ -41,10 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train."""
+    check_places(args)
+    follow(_config(args), args)
+
+
+def check_places(args: argparse.Namespace) -> None:
+    """What can be found out of --out and --json before anything is loaded."""
     check_numbers(args.json)
     if Path(args.out).is_file():
         raise UserError(f"--out {args.out} is a file; give a folder")
-    follow(_config(args), args)
 
 
 def follow(config: Config, args: argparse.Namespace) -> None:

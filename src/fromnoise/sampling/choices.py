@@ -50,7 +50,7 @@ SOLVERS: dict[str, Choice] = {
     "deis": Choice(lambda _: Multistep(3, Noise()), 3, 1, False, "DEIS-3, in the noise (Zhang & Chen 2023)"),
     "deis4": Choice(lambda _: Multistep(4, Noise()), 4, 1, False, "DEIS-4"),
     "ipndm": Choice(lambda _: IPNDM(4), 2, 1, False, "Adams-Bashforth with fixed coefficients (Liu et al. 2022)"),
-    "heun": Choice(lambda _: Heun(), 2, 2, False, "Heun's step in sigma / alpha (Karras et al. 2022)"),
+    "heun": Choice(lambda _: Heun(), 2, 2, False, "Heun's step; in the data where noise rules (Karras et al. 2022)"),
     "rk4": Choice(RungeKutta, 4, 4, False, "the classical Runge-Kutta step in alpha / sigma"),
     "em": Choice(EulerMaruyama, 1, 1, True, "Euler-Maruyama on the reverse SDE (Song et al. 2021)", False),
     "pc": Choice(lambda _: Corrected(DDIM(1.0)), 1, 2, True, "the chain, each step corrected by Langevin's dynamics"),
