@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from fromnoise.data import load as load_data
 from fromnoise.model import Config
 from fromnoise.model.options import write_toml
 from fromnoise.training import fit, log
+from fromnoise.training.fit import facts_of
+from fromnoise.training.loop import Loop
 
 HERE = Path(__file__).parent
 
@@ -111,3 +116,16 @@ def differing(run: Path, other: Path) -> list[str]:
     """The names of what differs between two runs; nothing when one is the other, bit for bit."""
     one, two = state(run), state(other)
     return sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
+
+
+def loop_of(config, **options) -> Loop:
+    """The loop of a configuration, before its first step."""
+    data = load_data(config.data["name"], **{k: v for k, v in config.data.items() if k != "name"})
+    return Loop(dataclasses.replace(config, facts=facts_of(data)), data, None, **options)
+
+
+def gradient(loop: Loop) -> torch.Tensor:
+    """The gradient of the loop's next step, which is not taken."""
+    loop._move = lambda norm, loss: None  # type: ignore[method-assign]
+    loop.step()
+    return torch.cat([p.grad.flatten() for p in loop.bare.parameters() if p.grad is not None])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import dataclasses
+from collections import Counter, deque
 
 import pytest
 import torch
@@ -11,54 +12,68 @@ import fromnoise as fn
 from fromnoise.data import load as load_data
 from fromnoise.errors import UserError
 from fromnoise.evaluation import sliced_wasserstein
-from fromnoise.process import Denoised, Level, at, reverse
-from fromnoise.sampling import Multistep, path, trajectory
+from fromnoise.process import Denoised, at, reverse
+from fromnoise.sampling import Multistep, path
 from fromnoise.training import distilled
-from fromnoise.training.batches import Batch
-from fromnoise.training.distil import Teacher
+from fromnoise.training.distil import WALKS, Walks
+from fromnoise.training.draws import mix
 
 
-def teacher_of(steps, **changes):
-    config = distilled("swissroll", steps).override(changes)
-    return Teacher(config, fn.load("swissroll").schedule, torch.device("cpu"))
+def walks_of(steps, mine=slice(0, 8), **changes):
+    config = distilled("swissroll", steps).override({"train.batch": 8, **changes})
+    return Walks(config, fn.load("swissroll").schedule, torch.device("cpu"), mine)
+
+
+def test_the_walks_are_the_teachers():
+    """From its noise to its samples, in its own units, through the student's levels."""
+    model, walks = fn.load("swissroll"), walks_of(4, **{"distil.substeps": 5})
+    seed, way = mix(0, "walks", 0), path(model.schedule, [1000.0 - 50 * k for k in range(21)])
+    states = list(model.trajectory(6, seed=seed, first=3, solver=Multistep(2), path=way))
+    torch.testing.assert_close(walks.walked(3, 6), torch.stack(states[::5]))
 
 
 def test_a_step_with_the_target_arrives_where_the_teacher_does():
-    """Of the first step, one between, and the last, which goes home; all in one batch, in any order."""
-    teacher, model = teacher_of(4, **{"distil.substeps": 5}), fn.load("swissroll")
-    x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
-    times = [1000.0, 500.0, 250.0, 500.0, 1000.0, 250.0]
-    n = at(model.schedule, torch.tensor(times), x)
-    target = teacher.target(x, n, None)
-    for i, t in enumerate(times):
-        s = at(model.schedule, t - 250)
-        way = path(model.schedule, [t - 50 * k for k in range(6)])
-        *_, end = trajectory(model.guided(), Multistep(2), way, x[i : i + 1])
-        landed = reverse(x[i : i + 1], Denoised(target[i : i + 1]), at(model.schedule, t), s, 0.0)[0]
-        torch.testing.assert_close(landed if t > 250 else target[i : i + 1], end, rtol=2e-4, atol=2e-4)
+    """Of the first step, those between, and the last, which goes home."""
+    walks, schedule = walks_of(4, **{"distil.substeps": 5}), fn.load("swissroll").schedule
+    walked, seen = walks.walked(0, 8 * WALKS), set()
+    for step in range(walks.steps):
+        x_0, _, level, eps, _ = dataclasses.astuple(walks[step])
+        for row, t in enumerate(level[0].flatten()):
+            start, index = at(schedule, t), int(4 - t / 250)
+            x_t = start.alpha * x_0[row] + start.sigma * eps[row]
+            near = (walked[index, row * WALKS : (row + 1) * WALKS] - x_t).abs().amax(1)
+            walk = row * WALKS + int(near.argmin())
+            assert near.min() < 1e-5
+            end = reverse(x_t, Denoised(x_0[row]), start, at(schedule, t - 250), 0.0)[0] if t > 250 else x_0[row]
+            torch.testing.assert_close(end, walked[index + 1, walk], rtol=2e-4, atol=2e-4)
+            seen.add((walk, index))
+    assert len(seen) == 8 * WALKS * 4  # every walk at every level
 
 
-def test_times_are_the_students_levels():
-    u = torch.linspace(0, 1 - 1e-9, 400, dtype=torch.float64)
-    times, counts = teacher_of(4).times(u).unique(return_counts=True)
-    assert times.tolist() == [250.0, 500.0, 750.0, 1000.0]
-    assert counts.tolist() == [100] * 4
+def test_each_walk_is_used_as_often_at_each_level():
+    walks = walks_of(2, **{"distil.reuse": 3, "distil.substeps": 2})
+    counts = Counter(
+        (row, round(float(x), 5)) for step in range(walks.steps) for row, x in enumerate(walks[step].x_0[:, 0])
+    )
+    assert len(counts) == 8 * WALKS * 2
+    assert set(counts.values()) == {3}
+    assert not torch.equal(walks[0].x_0, walks[walks.steps].x_0)  # the next block has walks of its own
 
 
-def test_the_loss_vanishes_at_the_target():
-    teacher = teacher_of(2)
-    x_0 = torch.randn(4, 2)
-    n = at(fn.load("swissroll").schedule, torch.tensor([500.0, 1000.0, 500.0, 1000.0]), x_0)
-    batch = Batch(x_0, None, n, torch.randn(4, 2))
-    asked: list[Level] = []
+def test_processes_take_their_rows_of_the_same_batches():
+    whole, half = walks_of(2, **{"distil.substeps": 2}), walks_of(2, slice(4, 8), **{"distil.substeps": 2})
+    for step in (0, whole.steps + 1):
+        torch.testing.assert_close(half[step].x_0, whole[step].x_0[4:])
+        torch.testing.assert_close(half[step].eps, whole[step].eps[4:])
+        assert torch.equal(half[step].level.t, whole[step].level.t[4:])
 
-    def student(x, n):
-        asked.append(n)
-        return Denoised(teacher.target(x, n, None))
 
-    assert float(teacher.loss(student, batch).max()) == 0.0
-    off = teacher.loss(lambda x, n: Denoised(student(x, n).mean + 1), batch)
-    torch.testing.assert_close(off, 2 * (1 / n.sigma**2).flatten())
+def test_a_teacher_of_classes_is_asked_for_each_in_turn():
+    config = distilled("mnist", 1).override({"train.batch": 5, "distil.substeps": 1, "distil.reuse": 1})
+    walks = Walks(config, fn.load("mnist").schedule, torch.device("cpu"), slice(0, 5))
+    labels = torch.stack([walks[step].labels for step in range(walks.steps)])
+    assert sorted(labels.flatten().tolist()) == sorted(list(range(10)) * (walks.steps * 5 // 10))
+    assert labels.T.sort(1).values[0].tolist() == [0, 1, 2, 3]  # the walks of the first row
 
 
 @pytest.mark.slow
@@ -68,6 +83,10 @@ def test_four_steps_become_good(tmp_path):
     deque(fn.fit(config, tmp_path / "four"), maxlen=0)
     model = fn.load(tmp_path / "four")
     assert model.calls() == model.steps() == 4
+    again = distilled(str(tmp_path / "four"), 2)
+    assert (again.distil.solver, again.distil.substeps) == ("ddim", 2)  # its own steps: it knows no other levels
+    with pytest.raises(UserError, match="distil it into 1 or 2, not 3"):
+        distilled(str(tmp_path / "four"), 3)
     data = load_data("swissroll", n=2000, seed=9)
     real = data.units.to_own(data.batch(range(2000)))
     student = sliced_wasserstein(model.sample(2000), real)
@@ -83,4 +102,4 @@ def test_as_many_steps_as_the_teacher_are_refused(steps):
 
 def test_a_teacher_that_adds_noise_is_refused():
     with pytest.raises(UserError, match="unknown solver without noise"):
-        teacher_of(2, **{"distil.solver": "ddpm"})
+        walks_of(2, **{"distil.solver": "ddpm"})

@@ -11,30 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from fromnoise.data import load
 from fromnoise.errors import UserError
 from fromnoise.process import at
 from fromnoise.training import Finished, Stepped
 from fromnoise.training.draws import batch_index, draw
 from fromnoise.training.ema import Averaged
-from fromnoise.training.fit import facts_of
 from fromnoise.training.loop import Loop
-from runs import drain, pictures, points
-
-
-def loop_of(config, **options) -> Loop:
-    """The loop of a configuration, before its first step."""
-    import dataclasses
-
-    data = load(config.data["name"], **{k: v for k, v in config.data.items() if k != "name"})
-    return Loop(dataclasses.replace(config, facts=facts_of(data)), data, None, **options)
-
-
-def gradient(loop: Loop) -> torch.Tensor:
-    """The gradient of the loop's next step, which is not taken."""
-    loop._move = lambda norm, loss: None  # type: ignore[method-assign]
-    loop.step()
-    return torch.cat([p.grad.flatten() for p in loop.bare.parameters() if p.grad is not None])
+from runs import drain, gradient, loop_of, pictures, points
 
 
 def awake(loop: Loop) -> Loop:
@@ -93,9 +76,7 @@ def test_flips_mirror_about_half_of_the_pictures_left_to_right(tmp_path):
     steps = loop.batches.steps  # which are drawn as one large batch
     draws, index = draw(0, 0, 8 * steps, (1, 8, 8), True, 0.2, torch.device("cpu")), batch_index(0, 0, 8, 37)
     seen = []
-    loop.loss = lambda denoise, part: (
-        seen.append(part.x_0) or loop.bare.net.last.weight.sum() + 0 * part.x_0[:, 0, 0, 0]
-    )
+    loop.loss = lambda denoise, x_0, *_: seen.append(x_0) or loop.bare.net.last.weight.sum() + 0 * x_0[:, 0, 0, 0]
     loop.step()
     for x_0, flip, row in zip(torch.cat(seen), draws.flip[:8], loop.data.batch(index), strict=True):
         assert torch.equal(x_0, row.flip(-1) if flip else row)

@@ -24,7 +24,8 @@ CASES = [(reduction, accumulate) for reduction in ("mean", "sum") for accumulate
 
 def short_run() -> Config:
     """20 steps with samples, more of them than two processes can share evenly."""
-    return points(train__steps=20, train__sample_every=10, train__samples=7, train__clip=1.0, train__precision="auto")
+    train = {"train__steps": 20, "train__sample_every": 10, "train__samples": 7, "train__clip": 1.0}
+    return points(**train, train__precision="auto", process__times="learned")
 
 
 def gradients() -> dict[str, Tensor]:

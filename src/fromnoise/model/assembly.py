@@ -106,10 +106,10 @@ def check(config: Config) -> None:
         raise unknown("variance", process.variance, VARIANCES)
     if process.loss not in (*WEIGHTS, "variational", "hybrid"):
         raise unknown("loss", process.loss, (*WEIGHTS, "variational", "hybrid"))
-    if process.times not in TIMES:
-        raise unknown("law of times", process.times, TIMES)
-    if process.times != "uniform" and process.loss in ("variational", "hybrid"):
-        raise UserError(f"loss {process.loss} is a mean over all times alike: use --process.times uniform")
+    if process.times not in (*TIMES, "learned"):
+        raise unknown("law of times", process.times, (*TIMES, "learned"))
+    if process.times == "logit-normal" and process.loss in ("variational", "hybrid"):
+        raise UserError(f"loss {process.loss} is a mean over all times alike: use --process.times uniform or learned")
     whole = is_discrete(schedule)
     if not whole and (process.prediction == "mean" or process.loss in ("variational", "hybrid")):
         raise UserError(f"schedule {config.schedule['name']} has no whole steps, which mean and the bound need")

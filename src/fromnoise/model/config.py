@@ -25,7 +25,7 @@ class Process:
     prediction: str = "eps"  # eps, x_0, v, flow, score, mean
     variance: str = "small"  # σ_t² while sampling: small (β̃), large (β), learned
     loss: str = "simple"  # simple (K 17), clean, velocity, min-snr, variational (K 16), hybrid
-    times: str = "uniform"  # law of the training times: uniform, or logit-normal, most in the middle
+    times: str = "uniform"  # law of the training times: uniform, logit-normal (most in the middle), learned (VDM)
     conditional: bool = False  # tell the network the class of each sample
 
 
@@ -118,9 +118,10 @@ class Distil:
     steps: int = 4  # of the student, which are its levels in training
     solver: str = "dpmpp"  # of the teacher, one that adds no noise
     substeps: int = 8  # of the teacher, for each step of the student
+    reuse: int = 4  # how often each of the teacher's walks is learned from, at each level
 
     def __post_init__(self) -> None:
-        _positive(self, "distil", "steps", "substeps")
+        _positive(self, "distil", "steps", "substeps", "reuse")
 
 
 @dataclass(frozen=True)

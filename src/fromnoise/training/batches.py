@@ -20,24 +20,48 @@ NUMBERS, STEPS = 2**18, 64
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples x_0 (n, *shape), their labels (n,) or None, the levels they go to, the noise that takes them there."""
+    """Samples x_0 (n, *shape), their labels (n,) or None, the levels they go to, the noise that takes them there.
+
+    u are the numbers in [0, 1) that their times came from, (n,), where times are drawn.
+    """
 
     x_0: Tensor
     labels: Tensor | None
     level: Level
     eps: Tensor
+    u: Tensor | None = None
 
     def part(self, rows: slice) -> Batch:
         """Some of its samples."""
-        labels = None if self.labels is None else self.labels[rows]
-        return Batch(self.x_0[rows], labels, Level(*(part[rows] for part in self.level)), self.eps[rows])
+        labels, u = (None if some is None else some[rows] for some in (self.labels, self.u))
+        return Batch(self.x_0[rows], labels, Level(*(part[rows] for part in self.level)), self.eps[rows], u)
+
+
+class Blocks:
+    """Batches by step, of which `steps` are prepared at once and kept until others are asked for.
+
+    >>> blocks = Blocks(10, lambda block: [block] * 10)
+    >>> blocks[9], blocks[10]
+    (0, 1)
+    """
+
+    def __init__(self, steps: int, prepare: Callable[[int], list[Batch]]):
+        self.steps, self.prepare = steps, prepare
+        self._first = -1
+        self._ready: list[Batch] = []
+
+    def __getitem__(self, step: int) -> Batch:
+        block, place = divmod(step, self.steps)
+        if block != self._first:
+            self._first, self._ready = block, self.prepare(block)
+        return self._ready[place]
 
 
 class Batches:
     """The batches of a run by step, a function of the settings, the data and the step alone.
 
     `mine` are the rows of each batch that this process trains on; all processes draw the same randomness and take their
-    own rows of it. `times` turns uniform numbers into times; as the configuration says unless given.
+    own rows of it. `law` turns uniform numbers into those that become times; as the configuration says unless given.
 
     >>> from fromnoise.data import load
     >>> from fromnoise.process import linear
@@ -54,19 +78,15 @@ class Batches:
         schedule: Schedule,
         device: torch.device,
         mine: slice,
-        times: Callable[[Tensor], Tensor] | None = None,
+        law: Callable[[Tensor], Tensor] | None = None,
     ):
         self.config, self.data, self.schedule, self.device, self.mine = config, data, schedule, device, mine
-        self.times = times or (lambda u: schedule.times(TIMES[config.process.times](u)))
+        self.law = law or TIMES[config.process.times]
         self.steps = max(1, min(STEPS, NUMBERS // (config.train.batch * int(np.prod(data.shape)))))
-        self._first = -1
-        self._ready: list[Batch] = []
+        self._blocks = Blocks(self.steps, self._prepare)
 
     def __getitem__(self, step: int) -> Batch:
-        block, place = divmod(step, self.steps)
-        if block != self._first:
-            self._first, self._ready = block, self._prepare(block)
-        return self._ready[place]
+        return self._blocks[step]
 
     def _prepare(self, block: int) -> list[Batch]:
         """All batches of a block of steps; the block draws as one large batch."""
@@ -79,8 +99,9 @@ class Batches:
         if train.flip:
             x_0 = torch.where(flip.to(self.device).reshape(-1, *[1] * (x_0.ndim - 1)), x_0.flip(-1), x_0)
         labels = self._labels(index, hide) if process.conditional else None
-        level = at(self.schedule, self.times(u), x_0)
-        whole, rows = Batch(x_0, labels, level, eps), len(index) // self.steps
+        u = self.law(u)
+        level = at(self.schedule, self.schedule.times(u), x_0)
+        whole, rows = Batch(x_0, labels, level, eps, u), len(index) // self.steps
         return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(self.steps)]
 
     def _labels(self, index: np.ndarray, hide: Tensor) -> Tensor:

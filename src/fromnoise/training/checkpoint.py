@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from fromnoise.errors import UserError
 from fromnoise.model import checkpoints
 from fromnoise.model.store import cannot_write, pack, read_json, read_tensors, write_folder
+from fromnoise.training.learned import LearnedTimes
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Progress:
     loss_sum: float = 0.0  # since the last line of the log
     loss_count: int = 0
     scaler: dict[str, float] | None = None  # loss scaling under fp16
+    times: dict[str, list[float]] | None = None  # a learned law of times
 
 
 def folder(run: Path, step: int) -> Path:
@@ -58,8 +60,14 @@ def save(
     return path
 
 
-def restore(path: Path, network: nn.Module, averaged: nn.Module | None, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load a checkpoint into the given network, average and optimiser. Raises UserError for a damaged one."""
+def restore(
+    path: Path,
+    network: nn.Module,
+    averaged: nn.Module | None,
+    optimizer: torch.optim.Optimizer,
+    law: LearnedTimes | None = None,
+) -> Progress:
+    """Load a checkpoint into the given network, average, optimiser and law. Raises UserError for a damaged one."""
     try:
         network.load_state_dict(read_tensors(path / "network.safetensors"))
         if averaged is not None:
@@ -71,6 +79,8 @@ def restore(path: Path, network: nn.Module, averaged: nn.Module | None, optimize
         if progress.step > progress.skipped and not tensors:
             raise ValueError("optimizer.safetensors is empty")
         _load_optimizer(optimizer, tensors)
+        if law is not None and progress.times is not None:
+            law.restore(progress.times)
         return progress
     except (UserError, RuntimeError, TypeError, LookupError, ValueError) as error:
         before = [p.name for p in checkpoints(path.parent.parent) if int(p.name[5:]) < int(path.name[5:])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -11,92 +10,113 @@ from torch import Tensor, nn
 from fromnoise.errors import UserError
 from fromnoise.model import Config, load
 from fromnoise.model.options import unknown
-from fromnoise.process import Denoiser, Level, Schedule
-from fromnoise.process.objectives import velocity
-from fromnoise.sampling import SOLVERS, path, trajectory
-from fromnoise.training.batches import Batch
-
-Objective = Callable[[Denoiser, Batch], Tensor]
-"""(denoiser, batch) -> the loss of each sample, summed over its elements, (B,)."""
+from fromnoise.process import Level, Schedule, at
+from fromnoise.sampling import SOLVERS, path
+from fromnoise.training.batches import Batch, Blocks
+from fromnoise.training.draws import mix
 
 STEPS = 4000
 """Optimiser steps of a distillation unless told otherwise."""
+WALKS = 4
+"""Of the teacher at once, for each row of a batch."""
 
 
 def distilled(name: str, steps: int, network: str | type[nn.Module] | None = None) -> Config:
     """The configuration that distils a trained model into one of so many steps.
 
     The student begins as the teacher and is told the class always: it learns the teacher's guided samples, and needs no
-    guidance of its own. `network` is the class of a network of your own. Raises UserError for a model that there is
-    not, and for as many steps as it takes itself.
+    guidance of its own. A teacher that was distilled itself knows its own levels alone: it takes its own steps, of
+    which the student's must be a part. `network` is the class of a network of your own. Raises UserError for a model
+    that there is not, and for a number of steps that it cannot teach.
 
     >>> distilled("mnist", 4).sample.steps
     4
     """
     teacher = load(name, device="cpu", network=network)
-    if not 1 <= steps < teacher.steps():
-        raise UserError(f"{name} takes {teacher.steps()} steps: distil it into 1 to {teacher.steps() - 1}, not {steps}")
+    most, own = teacher.steps(), bool(teacher.config.distil.teacher)
+    if not 1 <= steps < most:
+        raise UserError(f"{name} takes {most} steps: distil it into 1 to {most - 1}, not {steps}")
+    if own and most % steps:
+        parts = " or ".join(str(n) for n in range(1, most) if most % n == 0)
+        raise UserError(f"{name} was distilled into {most} steps: distil it into {parts}, not {steps}")
     changes = {
-        "distil.teacher": name, "distil.steps": steps, "distil.substeps": max(1, min(8, teacher.steps() // steps)),
-        "train.init": name, "train.steps": STEPS, "train.warmup": 50,
-        "train.lr": teacher.config.train.lr / 2, "train.label_dropout": 0.0, "process.times": "uniform",
+        "distil.teacher": name, "distil.steps": steps, "distil.solver": "ddim" if own else "dpmpp",
+        "distil.substeps": max(1, round(min(32, most) / steps)), "process.loss": "velocity", "process.times": "uniform",
+        "train.init": name, "train.steps": STEPS, "train.warmup": 50, "train.flip": False,
+        "train.lr": teacher.config.train.lr / 2, "train.label_dropout": 0.0,
         "sample.solver": "ddim", "sample.path": "even", "sample.steps": steps, "sample.weight": 1.0,
     }  # fmt: skip
     return teacher.config.override(changes)
 
 
-class Teacher:
-    """The targets of a distillation.
+class Walks:
+    """The batches of a distillation: where the teacher's walks pass the student's levels, and where they go from there.
 
-    Data are noised to one of the student's levels t. From there the teacher walks to the student's next level s, by an
-    ODE solver in `substeps` steps; the target is the x̂_0 with which a step of DDIM from t would arrive at the same x_s.
+    A walk is the teacher's, from noise to a sample, by an ODE solver in `substeps` steps for each of the student's. At
+    a level t of the student it is at x_t, at the next level at x_s: a batch holds x_t, as x_0 and ε, with the x_0 with
+    which one step of DDIM from x_t arrives at x_s. So the loss of training is that of distillation. No data are needed.
+
+    Each walk serves `distil.reuse` times at each level, in an order drawn anew for every block of steps; all is a
+    function of the settings and the step alone. `mine` are the rows of each batch that this process trains on.
     """
 
     def __init__(
-        self, config: Config, schedule: Schedule, device: torch.device, network: str | type[nn.Module] | None = None
+        self,
+        config: Config,
+        schedule: Schedule,
+        device: torch.device,
+        mine: slice,
+        network: str | type[nn.Module] | None = None,
     ):
         own = config.distil
+        self.config, self.schedule, self.device, self.mine = config, schedule, device, mine
         self.model = load(own.teacher, device=device, network=network)
-        self.precision = config.train.precision
         self.levels = self.model.walk("ddim", own.steps, "even").levels
         if own.solver not in SOLVERS or SOLVERS[own.solver].noise:
             raise unknown("solver without noise", own.solver, [name for name, one in SOLVERS.items() if not one.noise])
         self.solver = SOLVERS[own.solver].make(schedule)
-        self.ways = [_between(schedule, t, s, own.substeps) for t, s in pairwise(self.levels)]
+        self.steps = own.steps * own.reuse * WALKS
+        self._blocks = Blocks(self.steps, self._prepare)
 
-    def times(self, u: Tensor) -> Tensor:
-        """Uniform numbers -> the times of the student's levels, each as often."""
-        times = torch.tensor([float(level.t) for level in self.levels[:-1]], dtype=torch.float64)
-        return times[(u.double() * len(times)).long().clamp(max=len(times) - 1)]
+    def __getitem__(self, step: int) -> Batch:
+        return self._blocks[step]
 
-    def loss(self, denoise: Denoiser, batch: Batch) -> Tensor:
-        """(1 + SNR) ‖E[x_0|x_t] − target‖² a sample, (B,), summed over its elements."""
-        n = batch.level
-        x_t = n.alpha * batch.x_0 + n.sigma * batch.eps
-        error = denoise(x_t, n).mean - self.target(x_t, n, batch.labels)
-        return (velocity(n) * error**2).flatten(1).sum(1)
+    def walked(self, first: int, n: int) -> Tensor:
+        """Where the teacher's walks first ... first + n − 1 are at the student's levels, (levels, n, *shape)."""
+        way, passed = self._way()
+        seed, precision = mix(self.config.train.seed, "walks", 0), self.config.train.precision
+        states = self.model.trajectory(n, seed=seed, first=first, solver=self.solver, path=way, precision=precision)
+        return torch.stack([x for i, x in enumerate(states) if i in passed])
 
-    def target(self, x_t: Tensor, n: Level, labels: Tensor | None) -> Tensor:
-        """What the student's estimate of x_0 should be at x_t (B, ...), whose levels n are the student's."""
-        target = torch.empty_like(x_t)
-        for (t, s), way in zip(pairwise(self.levels), self.ways, strict=True):
-            mine = (n.t.flatten() - t.t.to(n.t)).abs() < 1e-6 * max(1.0, float(self.levels[0].t))
-            if bool(mine.any()):
-                target[mine] = self._walked(x_t[mine], t, s, way, None if labels is None else labels[mine])
-        return target
+    def _way(self) -> tuple[list[Level], list[int]]:
+        """The teacher's levels, and which of them are the student's."""
+        times, passed = [float(self.levels[0].t)], [0]
+        for t, s in pairwise(self.levels):
+            between = torch.linspace(float(t.t), float(s.t), self.config.distil.substeps + 1, dtype=torch.float64)
+            between = (between.round() if self.schedule.T > 1 else between).unique().flip(0)
+            times += between[1:].tolist()
+            passed.append(len(times) - 1)
+        return path(self.schedule, times), passed
 
-    @torch.no_grad()
-    def _walked(self, x: Tensor, t: Level, s: Level, way: list[Level], labels: Tensor | None) -> Tensor:
-        denoise = self.model.guided(labels, precision=self.precision)
-        *_, end = trajectory(denoise, self.solver, way, x)
-        if bool(s.sigma == 0):
-            return end
+    def _prepare(self, block: int) -> list[Batch]:
+        n, train = self.config.train.batch, self.config.train
+        rows = len(range(n)[self.mine])
+        first = (block * n + (self.mine.start or 0)) * WALKS
+        walked = self.walked(first, rows * WALKS)
+        labels = self.model.labels(rows * WALKS, None, first) if self.config.process.conditional else None
+        host = torch.Generator().manual_seed(mix(train.seed, "order", block))
+        order = torch.rand(n, self.steps, generator=host).argsort(1)[self.mine]
+        return [self._batch(walked, labels, order[:, step]) for step in range(self.steps)]
+
+    def _batch(self, walked: Tensor, labels: Tensor | None, which: Tensor) -> Batch:
+        """One example a row, of those that its walks give: the level, then the walk, then again from the first."""
+        count = len(self.levels) - 1
+        level, walk = which % count, torch.arange(len(which)) * WALKS + which // count % WALKS
+        x, end = walked[level, walk], walked[level + 1, walk]
+        t, s = (
+            at(self.schedule, torch.stack([one.t for one in ends])[level], x)
+            for ends in (self.levels[:-1], self.levels[1:])
+        )
         ratio = s.sigma / t.sigma
-        return (end - ratio * x) / (s.alpha - ratio * t.alpha)
-
-
-def _between(schedule: Schedule, t: Level, s: Level, count: int) -> list[Level]:
-    """From t to s in `count` steps even in time; of whole times as many as there are."""
-    times = torch.linspace(float(t.t), float(s.t), count + 1, dtype=torch.float64)
-    times = (times.round() if schedule.T > 1 else times).unique().flip(0)
-    return path(schedule, times.tolist())
+        x_0 = (end - ratio * x) / (s.alpha - ratio * t.alpha)
+        return Batch(x_0, None if labels is None else labels[walk], t, (x - t.alpha * x_0) / t.sigma)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -19,11 +19,12 @@ from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
 from fromnoise.training import checkpoint, log
 from fromnoise.training.batches import Batch, Batches
-from fromnoise.training.distil import Objective, Teacher
+from fromnoise.training.distil import Walks
 from fromnoise.training.draws import mix
 from fromnoise.training.ema import Averaged
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
 from fromnoise.training.interrupt import Deferred
+from fromnoise.training.learned import LearnedTimes
 from fromnoise.training.optimizers import make_optimizer
 from fromnoise.training.processes import first_alone, make_accelerator
 
@@ -54,7 +55,8 @@ class Loop:
             begin_from(self.bare, train.init, network)
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
-        self.loss, times = self._objective(network)
+        self.law = LearnedTimes() if config.process.times == "learned" else None
+        self.loss = make_loss(config.process, self.schedule)
         optimizer = make_optimizer(self.bare, train)
         if self.accelerator.device.type == "cpu":
             keep_memory()
@@ -62,25 +64,22 @@ class Loop:
         self.weights = list(self.bare.parameters())
         first, mine = self.accelerator.process_index, self.part * train.accumulate
         rows = slice(first * mine, (first + 1) * mine)
-        self.batches = Batches(config, data, self.schedule, self.accelerator.device, rows, times)
+        device = self.accelerator.device
+        self.batches = (
+            Walks(config, self.schedule, device, rows, network)
+            if config.distil.teacher
+            else Batches(config, data, self.schedule, device, rows, self.law)
+        )
         self.averaged.network.to(self.accelerator.device)
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
-
-    def _objective(self, network: str | type[nn.Module] | None) -> tuple[Objective, Callable[[Tensor], Tensor] | None]:
-        """The loss, and the law of the times if it brings one: of a teacher where there is one, else of the data."""
-        if self.config.distil.teacher:
-            teacher = Teacher(self.config, self.schedule, self.accelerator.device, network)
-            return teacher.loss, teacher.times
-        loss = make_loss(self.config.process, self.schedule)
-        return (lambda denoise, part: loss(denoise, part.x_0, part.level, part.eps)), None
 
     def resume(self) -> None:
         """Take up the newest whole checkpoint, if there is one."""
         found = checkpoints(self.run) if self.run is not None else []
         if found:
             averaged = self.averaged.network if self.config.train.ema else None
-            self.progress = checkpoint.restore(found[-1], self.bare, averaged, self.optimizer.optimizer)
+            self.progress = checkpoint.restore(found[-1], self.bare, averaged, self.optimizer.optimizer, self.law)
             if self.progress.scaler and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(self.progress.scaler)
         steps = self.accelerator.gather(torch.tensor([self.progress.step], device=self.accelerator.device))
@@ -144,6 +143,8 @@ class Loop:
     def step(self) -> float:
         """One optimiser step of Algorithm 1; gives the norm of the gradient, the same in every process."""
         train, step = self.config.train, self.progress.step
+        if self.law is not None and step % self.batches.steps == 0:
+            self.law.renew()  # the batches of so many steps are prepared at once
         batch = self.batches[step]
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
@@ -162,6 +163,8 @@ class Loop:
         norm = float(nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf))
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, "mean")
+        if self.law is not None:
+            self.law.settle(lambda fresh: self.accelerator.reduce(fresh.to(total.device), "sum").to(fresh))
         self._move(norm, float(total))
         return norm
 
@@ -189,7 +192,11 @@ class Loop:
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             _seed(device, dropout_seed)
-            each = self.loss(denoise, part)
+            each = self.loss(denoise, part.x_0, part.level, part.eps)
+            if self.law is not None:
+                assert part.u is not None
+                self.law.record(part.u, each)
+                each = each * self.law.weight(part.u).to(each)
         scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * part.x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
 
@@ -256,6 +263,7 @@ class Loop:
             return
         scaler, train = self.accelerator.scaler, self.config.train
         self.progress.scaler = scaler.state_dict() if scaler is not None else None
+        self.progress.times = self.law.state() if self.law is not None else None
         averaged = self.averaged.network if train.ema else None
         checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
         checkpoint.prune(self.run, train.keep, train.keep_steps)
