@@ -46,6 +46,30 @@ def test_points_are_counted_in_their_own_units(data):
     assert "different models" in said.out
 
 
+def test_other_data_are_measured_in_the_models_units(data):
+    """A part of the table, whose own centre and scale are others."""
+    head, *rows = Path("table.csv").read_text().splitlines()
+    Path("part.csv").write_text("\n".join([head, *sorted(rows)[:9]]) + "\n")
+    done("likelihood table part.csv --terms 0 --steps 6 --quiet --json n.json")
+    model, x = load("table"), data_of("part.csv")
+    assert not torch.allclose(x.mean(0), torch.tensor(model.facts.centre), rtol=0.01)
+    true = evaluation.flow(model, model.from_own(x), steps=6).total.double().mean() + model.volume()
+    numbers = json.loads(Path("n.json").read_text())
+    assert numbers["flow_nats"] == pytest.approx(float(true), rel=1e-4)
+    assert (numbers["n"], numbers["classes_told"]) == (9, False)
+
+
+def test_classes_are_told_where_they_are_the_models_own(data):
+    done("likelihood pets -n 3 --terms 4 --steps 0 --quiet --json told.json")
+    Path("photos").rename("others")
+    for folder in list(Path("others").iterdir()):
+        folder.rename(folder.with_name(f"{folder.name}-too"))
+    done("likelihood pets others -n 3 --terms 4 --steps 0 --quiet --json untold.json")
+    told, untold = (json.loads(Path(f"{name}.json").read_text()) for name in ("told", "untold"))
+    assert (told["classes_told"], untold["classes_told"]) == (True, False)
+    assert told["bound_nats"] != untold["bound_nats"]
+
+
 def test_images_and_a_picture(data):
     said = done("likelihood pets -n 4 --terms 4 --steps 2 --quiet --out terms.png")
     assert Path("terms.png").read_bytes()[:4] == b"\x89PNG"

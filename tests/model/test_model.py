@@ -212,6 +212,8 @@ def test_every_prediction_and_variance_samples(prediction, variance):
     loss = "hybrid" if variance == "learned" else "simple"
     model = make(FLAT, process__prediction=prediction, process__variance=variance, process__loss=loss)
     assert torch.isfinite(model.sample(3, steps=5)).all()
+    elsewhere = {"on": "ve", "path": "lambda", "solver": "dpmpp"}  # below the first whole step too
+    assert torch.isfinite(model.sample(3, steps=5, **elsewhere)).all()
     assert near(model.sample(3, seed=1, steps=5)[1:], model.sample(2, seed=1, steps=5, first=1, label=[1, 2]))
 
 

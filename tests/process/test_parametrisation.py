@@ -40,6 +40,14 @@ def test_every_prediction_is_tested():
     assert set(TARGETS) == set(PREDICTIONS)
 
 
+@each_table
+@given(t=st.floats(0.01, 1))
+def test_the_mean_of_the_step_home_is_x_0_from_wherever_it_begins(schedule, t):
+    c_skip, c_out = PREDICTIONS["mean"](schedule)(at(schedule, t))
+    assert abs(c_skip) < 1e-12
+    assert c_out == pytest.approx(1, abs=1e-12)
+
+
 def level_of(schedule, prediction, u):
     """Any level but the ends; `mean` looks one whole step ahead."""
     t = (1e-3 + (1 - 2e-3) * u) * schedule.T

@@ -52,10 +52,10 @@ def _score(n: Level) -> tuple[Tensor, Tensor]:
 
 
 def _mean(schedule: Schedule) -> Coefficients:
-    """F = μ̃_t(x_t, x_0), the mean of q(x_{t−1}|x_t, x_0) of a table of steps (K 12, H 4.7)."""
+    """F = μ̃_t(x_t, x_0), the mean of q(x_{t−1}|x_t, x_0) of a table of steps (K 12, H 4.7); x_0 itself below t = 1."""
 
     def coefficients(n: Level) -> tuple[Tensor, Tensor]:
-        s = at(schedule, n.t - 1, n.alpha)
+        s = at(schedule, (n.t - 1).clamp(min=0), n.alpha)
         zero, one = torch.zeros_like(n.alpha), torch.ones_like(n.alpha)
         k = reverse(one, Denoised(zero), n, s)[0]
         b = reverse(zero, Denoised(one), n, s)[0]
