@@ -9,6 +9,7 @@
 # make shipped    train the digits that come with the package and judge them (an hour and a half; goes on where stopped)
 # make precision  the fast paths' gradients and training curves beside plain float32's (fifteen minutes)
 # make quality    ours and the peers after 10 and 60 minutes of training each (nine hours; goes on where stopped)
+# make few-steps  every solver at 3 to 20 calls beside the chain of 1,000 on the digits (three hours; goes on where stopped)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
@@ -17,7 +18,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check format clean mutants soak digits shipped precision quality parity swissroll bench bench-gpu
+.PHONY: demo test check format clean mutants soak digits shipped precision few-steps quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -49,6 +50,9 @@ shipped: $(VENV)/.dev
 
 precision: $(VENV)/.dev
 	$(BIN)/python benchmarks/precision.py --json benchmarks/results/precision.json
+
+few-steps: $(VENV)/.dev
+	$(BIN)/python benchmarks/few_steps.py
 
 quality: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/quality.py

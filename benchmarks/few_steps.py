@@ -1,11 +1,12 @@
 """Few network calls beside the full chain, on the digits that come with the package.
 
-python benchmarks/few_steps.py [--parts chain table best time] [--json FILE]
+python benchmarks/few_steps.py [--parts chain paths table best time] [--json FILE]
 
 All without guidance, so that a step is a call. `chain` is the ancestral chain of all 1,000 steps: three seeds of 2,000
-digits and one of 10,000. `table` are all solvers at 3 to 20 calls (n = 2,000, one seed). `best` is what the table says
-is best at ten calls, with the chain's seeds and numbers. `time` is seconds a digit. What was drawn is kept in blocks
-under runs/, so a stopped run goes on, and parts may run at the same time in processes of their own.
+digits and one of 10,000. `paths` are all solvers on all paths at ten calls (n = 500), `table` all solvers at 3 to 20
+calls, even in time (n = 2,000). `best` is what the table says is best at ten calls, with the chain's seeds and numbers.
+`time` is seconds a digit. What was drawn is kept in blocks under runs/, so a stopped run goes on, and parts may run at
+the same time in processes of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,12 @@ from machine import here
 
 import fromnoise as fn
 from fromnoise.model.store import write_file
-from fromnoise.sampling import SOLVERS
+from fromnoise.sampling import PATHS, SOLVERS
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "few-steps"
 BLOCK, SEEDS, N, MANY = 500, (1, 2, 3), 2000, 10_000
-CALLS = (3, 4, 5, 6, 8, 10, 12, 15, 20)
-PATHS = ("even", "lambda", "karras")
+CALLS = (3, 4, 5, 6, 8, 10, 15, 20)
 Way = tuple[str, str, int]
 """Solver, path, steps."""
 
@@ -65,14 +66,14 @@ def judged(model: fn.Model, way: Way, seed: int, n: int) -> dict[str, Any]:
     return found | scores(drawn(model, way, seed, n))
 
 
-def ways(model: fn.Model) -> list[Way]:
-    """All solvers of the ODE on all paths, with as many steps as each number of calls allows."""
+def ways(paths: Iterable[str], calls: Iterable[int]) -> list[Way]:
+    """All solvers on some paths, with as many steps as each number of calls allows."""
     found = []
     for name, choice in SOLVERS.items():
         if choice.calls is None or name == "em":
             continue
-        for path in PATHS:
-            steps = {(calls - 1) // choice.calls + 1 for calls in CALLS}
+        for path in paths:
+            steps = {(most - 1) // choice.calls + 1 for most in calls}
             found += [(name, path, count) for count in sorted(steps) if count > 1]
     return found
 
@@ -99,7 +100,7 @@ def timed(model: fn.Model, best: Way, n: int = 256, rounds: int = 5) -> dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="+", default=["chain", "table", "best", "time"])
+    parser.add_argument("--parts", nargs="+", default=["chain", "paths", "table", "best", "time"])
     parser.add_argument("--json", default=str(ROOT / "benchmarks" / "results" / "few-steps.json"))
     args = parser.parse_args()
     path, model = Path(args.json), fn.load("mnist")
@@ -108,10 +109,10 @@ def main() -> None:
         if part == "chain":
             chain = ("ddpm", "even", 1000)
             rows = [judged(model, chain, seed, N) for seed in SEEDS] + [judged(model, chain, SEEDS[0], MANY)]
-        elif part == "table":
-            rows = []
-            for way in ways(model):
-                rows.append(judged(model, way, SEEDS[0], N))
+        elif part in ("paths", "table"):
+            rows, n = [], 500 if part == "paths" else N
+            for way in ways(PATHS, [10]) if part == "paths" else ways(["even"], CALLS):
+                rows.append(judged(model, way, SEEDS[0], n))
                 print(json.dumps(rows[-1]), flush=True)
         else:
             best = best_of_ten(found["table"]["rows"])

@@ -15,6 +15,7 @@ from fromnoise.sampling import (
     karras,
     leading,
     path,
+    quadratic,
     strided,
     uniform_in_lambda,
 )
@@ -96,6 +97,19 @@ def test_every_path_falls_from_noise_to_data_in_as_many_steps(name, steps):
     assert times(levels)[-1] == 0
     assert all(a > b for a, b in pairwise(times(levels)))
     assert name == "leading" or times(levels)[0] == 1000
+
+
+@given(T=st.integers(1, 1000), data=st.data())
+def test_the_quadratic_path_is_even_in_the_root_of_time(T, data):
+    """To the whole step; never the same step twice, as many as there are."""
+    steps = data.draw(st.integers(1, T))
+    found = times(quadratic(linear(T) if T > 1 else table([0.5]), steps))
+    assert (found[0], found[-1], len(found)) == (T, 0, steps + 1)
+    assert all(a > b and a == int(a) for a, b in pairwise(found))
+    for i, t in enumerate(reversed(found)):
+        assert t == i or abs(t - T * (i / steps) ** 2) <= 0.5
+    roots = torch.tensor(times(quadratic(VP(), steps))).sqrt()
+    torch.testing.assert_close(-roots.diff(), torch.full((steps,), 1 / steps))
 
 
 def test_karras_steps_are_even_in_the_root_of_nu():

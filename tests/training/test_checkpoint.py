@@ -243,7 +243,7 @@ def test_any_bytes_give_tensors_or_one_error(tmp_path_factory, content, cut):
 def test_progress_says_where_the_run_is(whole):
     progress = json.loads((checkpoints(whole)[-1] / "progress.json").read_bytes())
     assert progress == {
-        "step": 12, "skipped": 0, "skipped_in_a_row": 0, "loss_sum": 0.0, "loss_count": 0, "scaler": None, "times": None
+        "step": 12, "skipped": 0, "skipped_in_a_row": 0, "loss_sum": 0.0, "loss_count": 0, "scaler": None
     }  # fmt: skip
 
 

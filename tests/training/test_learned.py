@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 from fromnoise.errors import UserError
 from fromnoise.model import checkpoints
 from fromnoise.model.assembly import make_denoiser
+from fromnoise.model.store import pack, read_tensors
 from fromnoise.process import VP, cosine
 from fromnoise.training import Saved
 from fromnoise.training.learned import BINS, UNIFORM, LearnedTimes
@@ -89,8 +88,8 @@ def test_a_run_that_stopped_is_the_run_that_did_not(tmp_path, at):
     leave(learning(), tmp_path / "run", lambda e: isinstance(e, Saved) and e.step == at)
     drain(learning(), tmp_path / "run")
     assert differing(tmp_path / "run", tmp_path / "whole") == []
-    share = json.loads((checkpoints(tmp_path / "run")[-1] / "progress.json").read_text())["times"]["share"]
-    assert max(share) > 1.5 * min(share)
+    share = read_tensors(checkpoints(tmp_path / "run")[-1] / "task.safetensors")["share"]
+    assert share.max() > 1.5 * share.min()
 
 
 def test_the_gradient_is_that_of_losses_weighted_by_the_law_that_drew_them():
@@ -98,12 +97,12 @@ def test_the_gradient_is_that_of_losses_weighted_by_the_law_that_drew_them():
     loop = loop_of(learning())
     for _ in range(70):
         loop.step()
-    assert loop.batches.steps == 64
+    assert loop.task.batches.steps == 64
     drew = LearnedTimes()
-    drew.restore(loop.law.state())
-    batch = loop.batches[70]
+    drew.restore(loop.task.state())
+    batch = loop.task.batch(70)
     denoise = make_denoiser(loop.bare, loop.config.process, loop.schedule, batch.labels)
-    each = loop.loss(denoise, batch.x_0, batch.level, batch.eps) * drew.weight(batch.u)
+    each = loop.task.each(denoise, batch.x_0, batch.level, batch.eps) * drew.weight(batch.u)
     assert drew.weight(batch.u).std() > 0.1
     (each.mean() / 2).backward()
     wanted = torch.cat([p.grad.flatten() for p in loop.bare.parameters()])
@@ -116,11 +115,15 @@ def test_it_goes_with_the_bound_as_uniform_times_do(tmp_path):
     drain(learning(process__loss="variational"), tmp_path / "run")
 
 
-@pytest.mark.parametrize("damage", [{}, {"share": [1.0]}, {"share": [-1.0] * BINS}, {"share": "x"}, {"share": None}])
+@pytest.mark.parametrize(
+    "damage", [None, {"share": torch.ones(1)}, {"share": -torch.ones(BINS)}, {"seen": torch.ones(BINS)}, {}]
+)
 def test_a_damaged_law_is_one_line(tmp_path, damage):
     leave(learning(), tmp_path / "run", lambda e: isinstance(e, Saved))
-    path = checkpoints(tmp_path / "run")[-1] / "progress.json"
-    progress = json.loads(path.read_text())
-    path.write_text(json.dumps(progress | {"times": {**(progress["times"] if damage else {}), **damage}}))
+    path = checkpoints(tmp_path / "run")[-1] / "task.safetensors"
+    state = read_tensors(path)
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(pack(state | damage) if damage else b"no tensors")
     with pytest.raises(UserError, match=r"checkpoint .* cannot be used"):
         drain(learning(), tmp_path / "run")

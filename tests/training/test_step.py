@@ -35,7 +35,7 @@ def test_the_gradient_is_that_of_the_papers_loss(loss):
     loop = awake(loop_of(config))
     found = gradient(loop)
     loop.bare.zero_grad()
-    batch = loop.batches[0]
+    batch = loop.task.batch(0)
     x_0, n = batch.x_0, at(loop.schedule, batch.level.t, batch.x_0)
     x_t = n.alpha * x_0 + n.sigma * batch.eps
     v = loop.bare(x_t, batch.level.t / 20)
@@ -73,10 +73,12 @@ def test_label_dropout_hides_labels_behind_the_number_of_classes(hidden, shown):
 
 def test_flips_mirror_about_half_of_the_pictures_left_to_right(tmp_path):
     loop = loop_of(pictures(tmp_path).override({"network.every": 0}), network="nets:Stumbling")
-    steps = loop.batches.steps  # which are drawn as one large batch
+    steps = loop.task.batches.steps  # which are drawn as one large batch
     draws, index = draw(0, 0, 8 * steps, (1, 8, 8), True, 0.2, torch.device("cpu")), batch_index(0, 0, 8, 37)
     seen = []
-    loop.loss = lambda denoise, x_0, *_: seen.append(x_0) or loop.bare.net.last.weight.sum() + 0 * x_0[:, 0, 0, 0]
+    loop.task.loss = lambda denoise, part: (
+        seen.append(part.x_0) or loop.bare.net.last.weight.sum() + 0 * part.x_0[:, 0, 0, 0]
+    )
     loop.step()
     for x_0, flip, row in zip(torch.cat(seen), draws.flip[:8], loop.data.batch(index), strict=True):
         assert torch.equal(x_0, row.flip(-1) if flip else row)

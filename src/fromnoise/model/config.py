@@ -97,7 +97,7 @@ class Sample:
     """[sample]: how the trained model is sampled unless told otherwise."""
 
     solver: str = "ddpm"
-    path: str = "even"  # of levels: even in time, leading, lambda, karras
+    path: str = "even"  # of levels: even in time, quadratic, leading, lambda, karras
     steps: int = 0  # steps a sample, 0 for every level of the schedule
     clip: bool = False  # keep the estimate of x_0 within [-1, 1] at each step, as Ho et al. do
     weight: float = 1.0  # of guidance, D_0 + weight (D_1 - D_0)
@@ -119,9 +119,14 @@ class Distil:
     solver: str = "dpmpp"  # of the teacher, one that adds no noise
     substeps: int = 8  # of the teacher, for each step of the student
     reuse: int = 4  # how often each of the teacher's walks is learned from, at each level
+    match: float = 0.5  # share of the steps, the last, in which the law of the samples is learned, from 0 to 1
+    weight: float = 1.0  # guidance in that law; a guided model has no law of its own
+    law: str = ""  # the model whose law that is: the teacher, or the one that it was distilled from itself
 
     def __post_init__(self) -> None:
         _positive(self, "distil", "steps", "substeps", "reuse")
+        if not 0 <= self.match <= 1:
+            raise UserError(f"distil.match is a share from 0 to 1, got {self.match}")
 
 
 @dataclass(frozen=True)

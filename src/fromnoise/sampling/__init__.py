@@ -6,7 +6,16 @@ from fromnoise.sampling.forms import Data, Form, Noise, Noisy
 from fromnoise.sampling.guidance import extrapolate
 from fromnoise.sampling.multistep import IPNDM, Multistep, UniPC
 from fromnoise.sampling.noise import Streams
-from fromnoise.sampling.paths import churned, equidistributed, karras, leading, path, strided, uniform_in_lambda
+from fromnoise.sampling.paths import (
+    churned,
+    equidistributed,
+    karras,
+    leading,
+    path,
+    quadratic,
+    strided,
+    uniform_in_lambda,
+)
 from fromnoise.sampling.singlestep import Heun, Midpoint, RungeKutta
 from fromnoise.sampling.solvers import DDIM, Solver
 from fromnoise.sampling.stochastic import Corrected, EulerMaruyama, score
@@ -38,6 +47,7 @@ __all__ = [
     "karras",
     "leading",
     "path",
+    "quadratic",
     "sample",
     "score",
     "strided",

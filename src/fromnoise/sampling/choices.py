@@ -9,7 +9,7 @@ from fromnoise.process import Level, Schedule
 from fromnoise.sampling.adaptive import Adaptive
 from fromnoise.sampling.forms import Noise, Noisy
 from fromnoise.sampling.multistep import IPNDM, Multistep, UniPC
-from fromnoise.sampling.paths import karras, leading, strided, uniform_in_lambda
+from fromnoise.sampling.paths import karras, leading, quadratic, strided, uniform_in_lambda
 from fromnoise.sampling.singlestep import Heun, Midpoint, RungeKutta
 from fromnoise.sampling.solvers import DDIM, Solver
 from fromnoise.sampling.stochastic import Corrected, EulerMaruyama
@@ -61,8 +61,10 @@ start of the same order; as named here the first steps are of the order that the
 
 PATHS: dict[str, Callable[[Schedule, int], list[Level]]] = {
     "even": strided,
+    "quadratic": quadratic,
     "leading": leading,
     "lambda": uniform_in_lambda,
     "karras": karras,
 }
-"""Paths by name, (schedule, steps) -> levels: even in time, without the noisiest levels, even in lam, in nu^(1/7)."""
+"""Paths by name, (schedule, steps) -> levels: even in time, in its root, without the noisiest levels, in lam, in
+nu^(1/7)."""

@@ -41,6 +41,22 @@ def strided(schedule: Schedule, steps: int | None = None) -> list[Level]:
     return path(schedule, (times.round() if discrete else times).tolist())
 
 
+def quadratic(schedule: Schedule, steps: int) -> list[Level]:
+    """From T to 0 with time T (i / steps)²: short steps near the data (Song et al. 2021, DDIM, appendix D.2).
+
+    Of a table whole times, no two alike. Raises ValueError for steps outside 1 ... T (1 ... in continuous time).
+
+    >>> from fromnoise.process import linear
+    >>> [level.t.item() for level in quadratic(linear(1000), 4)]
+    [1000.0, 562.0, 250.0, 62.0, 0.0]
+    """
+    i = torch.linspace(1.0, 0.0, len(strided(schedule, steps)), dtype=torch.float64)
+    times = schedule.T * i**2
+    if is_discrete(schedule):
+        times = torch.maximum(times.round(), (i * steps).round())
+    return path(schedule, times.tolist())
+
+
 def uniform_in_lambda(schedule: Schedule, steps: int, cleanest: float | None = None) -> list[Level]:
     """From T to time `cleanest` in steps − 1 equal steps of lam = log(alpha / sigma), then home to 0.
 

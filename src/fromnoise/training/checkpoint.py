@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from fromnoise.errors import UserError
 from fromnoise.model import checkpoints
 from fromnoise.model.store import cannot_write, pack, read_json, read_tensors, write_folder
-from fromnoise.training.learned import LearnedTimes
+from fromnoise.training.optimizers import load_tensors, tensors_of
+from fromnoise.training.tasks import Task
 
 
 @dataclass
@@ -28,7 +29,6 @@ class Progress:
     loss_sum: float = 0.0  # since the last line of the log
     loss_count: int = 0
     scaler: dict[str, float] | None = None  # loss scaling under fp16
-    times: dict[str, list[float]] | None = None  # a learned law of times
 
 
 def folder(run: Path, step: int) -> Path:
@@ -46,14 +46,17 @@ def save(
     network: nn.Module,
     averaged: nn.Module | None,
     optimizer: torch.optim.Optimizer,
+    task: Mapping[str, Tensor],
 ) -> Path:
-    """Write checkpoints/step-N: weights, averaged weights, optimiser state and progress. Raises UserError."""
+    """Write checkpoints/step-N: weights, averaged weights, states of optimiser and task, progress. Raises UserError."""
     path = folder(run, progress.step)
     files = {
         "network.safetensors": pack(network.state_dict()),
-        "optimizer.safetensors": pack(_optimizer_tensors(optimizer)),
+        "optimizer.safetensors": pack(tensors_of(optimizer)),
         "progress.json": json.dumps(asdict(progress), indent=1).encode(),
     }
+    if task:
+        files["task.safetensors"] = pack(task)
     if averaged is not None:
         files["ema.safetensors"] = pack(averaged.state_dict())
     write_folder(path, files)
@@ -65,9 +68,9 @@ def restore(
     network: nn.Module,
     averaged: nn.Module | None,
     optimizer: torch.optim.Optimizer,
-    law: LearnedTimes | None = None,
+    task: Task,
 ) -> Progress:
-    """Load a checkpoint into the given network, average, optimiser and law. Raises UserError for a damaged one."""
+    """Load a checkpoint into the given network, average, optimiser and task. Raises UserError for a damaged one."""
     try:
         network.load_state_dict(read_tensors(path / "network.safetensors"))
         if averaged is not None:
@@ -78,9 +81,9 @@ def restore(
         tensors = read_tensors(path / "optimizer.safetensors")
         if progress.step > progress.skipped and not tensors:
             raise ValueError("optimizer.safetensors is empty")
-        _load_optimizer(optimizer, tensors)
-        if law is not None and progress.times is not None:
-            law.restore(progress.times)
+        load_tensors(optimizer, tensors)
+        kept = path / "task.safetensors"
+        task.restore(read_tensors(kept) if kept.exists() else {}, progress.step)
         return progress
     except (UserError, RuntimeError, TypeError, LookupError, ValueError) as error:
         before = [p.name for p in checkpoints(path.parent.parent) if int(p.name[5:]) < int(path.name[5:])]
@@ -118,20 +121,3 @@ def alone(run: Path) -> Iterator[None]:
         except OSError:
             raise UserError(f"another process is training in {run}; wait for it or use another --out") from None
         yield
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state: Mapping[int, Mapping[str, Tensor]] = optimizer.state_dict()["state"]
-    return {f"{i}.{key}": torch.as_tensor(v) for i, values in state.items() for key, v in values.items()}
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    for name, tensor in tensors.items():
-        index, _, key = name.partition(".")
-        if key != "step" and tensor.shape != weights[int(index)].shape:
-            raise ValueError(f"optimizer.safetensors holds {name} for other weights")
-        state.setdefault(int(index), {})[key] = tensor
-    tree = optimizer.state_dict()
-    optimizer.load_state_dict({"state": state, "param_groups": tree["param_groups"]})

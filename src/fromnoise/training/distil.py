@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 from fromnoise.errors import UserError
 from fromnoise.model import Config, load
 from fromnoise.model.options import unknown
-from fromnoise.process import Level, Schedule, at
+from fromnoise.process import Denoiser, Level, Schedule, at, denoising_loss
+from fromnoise.process.objectives import velocity
 from fromnoise.sampling import SOLVERS, path
 from fromnoise.training.batches import Batch, Blocks
 from fromnoise.training.draws import mix
+from fromnoise.training.matching import Matching
 
 STEPS = 4000
 """Optimiser steps of a distillation unless told otherwise."""
@@ -39,14 +42,72 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
     if own and most % steps:
         parts = " or ".join(str(n) for n in range(1, most) if most % n == 0)
         raise UserError(f"{name} was distilled into {most} steps: distil it into {parts}, not {steps}")
+    root = teacher.config.distil.law if own else name
     changes = {
-        "distil.teacher": name, "distil.steps": steps, "distil.solver": "ddim" if own else "dpmpp",
-        "distil.substeps": max(1, round(min(32, most) / steps)), "process.loss": "velocity", "process.times": "uniform",
+        "distil.teacher": name, "distil.law": root, "distil.steps": steps, "distil.solver": "ddim" if own else "dpmpp",
+        "distil.substeps": max(1, round(min(32, most) / steps)), "process.times": "uniform",
         "train.init": name, "train.steps": STEPS, "train.warmup": 50, "train.flip": False,
         "train.lr": teacher.config.train.lr / 2, "train.label_dropout": 0.0,
-        "sample.solver": "ddim", "sample.path": "even", "sample.steps": steps, "sample.weight": 1.0,
+        "sample.solver": "ddim", "sample.path": teacher.config.sample.path if own else "even",
+        "sample.steps": steps, "sample.weight": 1.0,
     }  # fmt: skip
     return teacher.config.override(changes)
+
+
+class Distillation:
+    """First the teacher's walks are learned, step by step, then the law of their ends (`Matching`).
+
+    Walks pair each noise with its sample: the student learns quickly what belongs where, but stays too smooth. Matching
+    makes sharp what it has, while the walks keep it from leaving out what is rare. `distil.match` is the share of the
+    steps that do both; the critic begins earlier.
+    """
+
+    EARLIER = 100
+    """Steps by which the critic begins before the student follows it: a critic that lags leads astray."""
+
+    def __init__(
+        self,
+        config: Config,
+        schedule: Schedule,
+        device: torch.device,
+        mine: slice,
+        network: str | type[nn.Module] | None = None,
+    ):
+        self.config = config
+        self.walks = Walks(config, schedule, device, mine, network)
+        self.matching = Matching(config, schedule, self.walks.levels, device, mine, network)
+        self.split = round((1 - config.distil.match) * config.train.steps)
+        self.step = -1
+
+    @property
+    def _watches(self) -> bool:
+        return self.step >= self.split - self.EARLIER and self.config.distil.match > 0
+
+    def batch(self, step: int) -> Batch:
+        self.step = step
+        return self.walks[step]
+
+    def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
+        each = denoising_loss(denoise, part.x_0, part.level, part.eps, velocity)
+        if not self._watches:
+            return each
+        fresh = self.matching.batch(self.step).part(slice(0, len(each)))
+        if self.step >= self.split:
+            return each + self.matching.loss(denoise, fresh)
+        self.matching.watch(denoise, fresh)
+        return each
+
+    def settle(self, total: Callable[[Tensor], Tensor]) -> None:
+        if self._watches:
+            self.matching.settle(total)
+
+    def state(self) -> Mapping[str, Tensor]:
+        return self.matching.state() if self._watches else {}
+
+    def restore(self, state: Mapping[str, Tensor], step: int) -> None:
+        self.step = step - 1  # the last that was done
+        if self._watches:
+            self.matching.restore(state)
 
 
 class Walks:
@@ -71,7 +132,7 @@ class Walks:
         own = config.distil
         self.config, self.schedule, self.device, self.mine = config, schedule, device, mine
         self.model = load(own.teacher, device=device, network=network)
-        self.levels = self.model.walk("ddim", own.steps, "even").levels
+        self.levels = self.model.walk("ddim", own.steps, config.sample.path).levels
         if own.solver not in SOLVERS or SOLVERS[own.solver].noise:
             raise unknown("solver without noise", own.solver, [name for name, one in SOLVERS.items() if not one.noise])
         self.solver = SOLVERS[own.solver].make(schedule)
@@ -90,6 +151,9 @@ class Walks:
 
     def _way(self) -> tuple[list[Level], list[int]]:
         """The teacher's levels, and which of them are the student's."""
+        if self.model.config.distil.teacher:
+            levels = self.model.walk().levels
+            return levels, list(range(0, len(levels), self.config.distil.substeps))
         times, passed = [float(self.levels[0].t)], [0]
         for t, s in pairwise(self.levels):
             between = torch.linspace(float(t.t), float(s.t), self.config.distil.substeps + 1, dtype=torch.float64)

@@ -7,7 +7,7 @@ every time is drawn in proportion to the root mean square of its loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -72,17 +72,16 @@ class LearnedTimes:
             rms = torch.where(known, rms, mean)
             self.share = UNIFORM / BINS + (1 - UNIFORM) * rms / rms.sum()
 
-    def state(self) -> dict[str, list[float]]:
-        """All that the law has learned, as numbers that JSON keeps to the last bit."""
-        return {"share": self.share.tolist(), "square": self.seen[0].tolist(), "count": self.seen[1].tolist()}
+    def state(self) -> dict[str, Tensor]:
+        """All that the law has learned."""
+        return {"share": self.share, "seen": self.seen}
 
-    def restore(self, state: dict[str, list[float]]) -> None:
-        """Take up what `state` gave. Raises ValueError for what it cannot have given."""
-        share, square, count = (torch.tensor(state[key], dtype=torch.float64) for key in ("share", "square", "count"))
-        sound = share.shape == square.shape == count.shape == (BINS,) and bool((share > 0).all())
-        if not sound or abs(float(share.sum()) - 1) > 1e-9:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` gave. Raises LookupError and ValueError for what it cannot have given."""
+        share, seen = state["share"].double(), state["seen"].double()
+        if share.shape != (BINS,) or seen.shape != (2, BINS) or not bool((share > 0).all() and (seen >= 0).all()):
             raise ValueError("the law of times is damaged")
-        self.share, self.seen = share, torch.stack([square, count])
+        self.share, self.seen = share / share.sum(), seen
 
 
 def _bins(u: Tensor) -> Tensor:

@@ -16,17 +16,16 @@ from fromnoise.data import Dataset
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, checkpoints, load
 from fromnoise.model.allocator import keep_memory
-from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
+from fromnoise.model.assembly import count_parameters, make_denoiser, make_network, make_schedule
 from fromnoise.training import checkpoint, log
-from fromnoise.training.batches import Batch, Batches
-from fromnoise.training.distil import Walks
+from fromnoise.training.batches import Batch
 from fromnoise.training.draws import mix
 from fromnoise.training.ema import Averaged
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
 from fromnoise.training.interrupt import Deferred
-from fromnoise.training.learned import LearnedTimes
 from fromnoise.training.optimizers import make_optimizer
 from fromnoise.training.processes import first_alone, make_accelerator
+from fromnoise.training.tasks import make_task
 
 
 class Loop:
@@ -55,8 +54,6 @@ class Loop:
             begin_from(self.bare, train.init, network)
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
-        self.law = LearnedTimes() if config.process.times == "learned" else None
-        self.loss = make_loss(config.process, self.schedule)
         optimizer = make_optimizer(self.bare, train)
         if self.accelerator.device.type == "cpu":
             keep_memory()
@@ -64,12 +61,7 @@ class Loop:
         self.weights = list(self.bare.parameters())
         first, mine = self.accelerator.process_index, self.part * train.accumulate
         rows = slice(first * mine, (first + 1) * mine)
-        device = self.accelerator.device
-        self.batches = (
-            Walks(config, self.schedule, device, rows, network)
-            if config.distil.teacher
-            else Batches(config, data, self.schedule, device, rows, self.law)
-        )
+        self.task = make_task(config, data, self.schedule, self.accelerator.device, rows, network)
         self.averaged.network.to(self.accelerator.device)
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
@@ -79,7 +71,7 @@ class Loop:
         found = checkpoints(self.run) if self.run is not None else []
         if found:
             averaged = self.averaged.network if self.config.train.ema else None
-            self.progress = checkpoint.restore(found[-1], self.bare, averaged, self.optimizer.optimizer, self.law)
+            self.progress = checkpoint.restore(found[-1], self.bare, averaged, self.optimizer.optimizer, self.task)
             if self.progress.scaler and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(self.progress.scaler)
         steps = self.accelerator.gather(torch.tensor([self.progress.step], device=self.accelerator.device))
@@ -143,9 +135,7 @@ class Loop:
     def step(self) -> float:
         """One optimiser step of Algorithm 1; gives the norm of the gradient, the same in every process."""
         train, step = self.config.train, self.progress.step
-        if self.law is not None and step % self.batches.steps == 0:
-            self.law.renew()  # the batches of so many steps are prepared at once
-        batch = self.batches[step]
+        batch = self.task.batch(step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
         self.bare.train()
@@ -163,8 +153,7 @@ class Loop:
         norm = float(nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf))
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, "mean")
-        if self.law is not None:
-            self.law.settle(lambda fresh: self.accelerator.reduce(fresh.to(total.device), "sum").to(fresh))
+        self.task.settle(self._total)
         self._move(norm, float(total))
         return norm
 
@@ -192,13 +181,13 @@ class Loop:
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             _seed(device, dropout_seed)
-            each = self.loss(denoise, part.x_0, part.level, part.eps)
-            if self.law is not None:
-                assert part.u is not None
-                self.law.record(part.u, each)
-                each = each * self.law.weight(part.u).to(each)
+            each = self.task.loss(denoise, part)
         scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * part.x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
+
+    def _total(self, value: Tensor) -> Tensor:
+        """The sum over the processes, of what may lie on another device than theirs."""
+        return self.accelerator.reduce(value.to(self.accelerator.device), "sum").to(value)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step: warm-up, then constant or falling to 0 at the end of training."""
@@ -263,9 +252,8 @@ class Loop:
             return
         scaler, train = self.accelerator.scaler, self.config.train
         self.progress.scaler = scaler.state_dict() if scaler is not None else None
-        self.progress.times = self.law.state() if self.law is not None else None
         averaged = self.averaged.network if train.ema else None
-        checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer)
+        checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer, self.task.state())
         checkpoint.prune(self.run, train.keep, train.keep_steps)
 
 

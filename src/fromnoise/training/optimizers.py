@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fromnoise.model import Train
 from fromnoise.training.muon import Muon, hidden_weights
@@ -25,3 +27,22 @@ def make_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer:
         )
     kind = torch.optim.AdamW if train.optimizer == "adamw" else torch.optim.Adam
     return kind(weights, train.lr, betas=train.betas, weight_decay=train.weight_decay, fused=True)
+
+
+def tensors_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of an optimiser, by the number of the weight and the name of what is kept of it."""
+    state: Mapping[int, Mapping[str, Tensor]] = optimizer.state_dict()["state"]
+    return {f"{i}.{key}": torch.as_tensor(v) for i, values in state.items() for key, v in values.items()}
+
+
+def load_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Take up what `tensors_of` gave. Raises ValueError and LookupError for the state of other weights."""
+    state: dict[int, dict[str, Tensor]] = {}
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        if key != "step" and tensor.shape != weights[int(index)].shape:
+            raise ValueError(f"the optimiser's {name} is for other weights")
+        state.setdefault(int(index), {})[key] = tensor
+    tree = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": tree["param_groups"]})

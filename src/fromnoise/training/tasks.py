@@ -1,0 +1,88 @@
+"""What a run learns from: batches by step, a loss on them, and what has to be remembered from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fromnoise.data import Dataset
+from fromnoise.model import Config
+from fromnoise.model.assembly import make_loss
+from fromnoise.process import Denoiser, Schedule
+from fromnoise.training.batches import Batch, Batches
+from fromnoise.training.distil import Distillation
+from fromnoise.training.learned import LearnedTimes
+
+
+class Task(Protocol):
+    """A task of a run; all of it is a function of the settings, the data, the step and what `state` gives."""
+
+    def batch(self, step: int) -> Batch:
+        """The rows of step `step` that this process trains on."""
+        ...
+
+    def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
+        """The loss of each sample of a part, summed over its elements, (B,)."""
+        ...
+
+    def settle(self, total: Callable[[Tensor], Tensor]) -> None:
+        """End a step of which all losses were asked; `total` adds a tensor up over the processes."""
+        ...
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What a checkpoint has to keep."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor], step: int) -> None:
+        """Take up the state after `step` steps. Raises LookupError and ValueError for what is none."""
+        ...
+
+
+class Denoising:
+    """Algorithm 1 of both papers: data, noised to random times, are to be told from their noise."""
+
+    def __init__(self, config: Config, data: Dataset, schedule: Schedule, device: torch.device, mine: slice):
+        self.law = LearnedTimes() if config.process.times == "learned" else None
+        self.batches = Batches(config, data, schedule, device, mine, self.law)
+        self.each = make_loss(config.process, schedule)
+
+    def batch(self, step: int) -> Batch:
+        if self.law is not None and step % self.batches.steps == 0:
+            self.law.renew()  # the batches of so many steps are prepared at once
+        return self.batches[step]
+
+    def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
+        each = self.each(denoise, part.x_0, part.level, part.eps)
+        if self.law is None:
+            return each
+        assert part.u is not None
+        self.law.record(part.u, each)
+        return each * self.law.weight(part.u).to(each)
+
+    def settle(self, total: Callable[[Tensor], Tensor]) -> None:
+        if self.law is not None:
+            self.law.settle(total)
+
+    def state(self) -> Mapping[str, Tensor]:
+        return {} if self.law is None else self.law.state()
+
+    def restore(self, state: Mapping[str, Tensor], step: int) -> None:
+        if self.law is not None:
+            self.law.restore(state)
+
+
+def make_task(
+    config: Config,
+    data: Dataset,
+    schedule: Schedule,
+    device: torch.device,
+    mine: slice,
+    network: str | type[nn.Module] | None = None,
+) -> Task:
+    """The task of a configuration: distillation where it names a teacher; `network` is a class of the user's own."""
+    if config.distil.teacher:
+        return Distillation(config, schedule, device, mine, network)
+    return Denoising(config, data, schedule, device, mine)
