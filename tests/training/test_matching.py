@@ -118,7 +118,14 @@ def test_the_noise_has_the_size_of_the_first_level():
 
 def short(**changes):
     return distilled("swissroll", 2).override(
-        {"train.steps": 20, "train.batch": 16, "train.checkpoint_every": 5, "train.log_every": 5, **changes}
+        {
+            "train.steps": 20,
+            "train.batch": 16,
+            "train.checkpoint_every": 5,
+            "train.log_every": 5,
+            "distil.match": 0.5,
+            **changes,
+        }
     )
 
 

@@ -119,7 +119,7 @@ class Distil:
     solver: str = "dpmpp"  # of the teacher, one that adds no noise
     substeps: int = 8  # of the teacher, for each step of the student
     reuse: int = 4  # how often each of the teacher's walks is learned from, at each level
-    match: float = 0.5  # share of the steps, the last, in which the law of the samples is learned, from 0 to 1
+    match: float = 0.0  # share of the steps, the last, in which the law of the samples is learned, from 0 to 1
     weight: float = 1.0  # guidance in that law; a guided model has no law of its own
     law: str = ""  # the model whose law that is: the teacher, or the one that it was distilled from itself
 

@@ -29,7 +29,7 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
 
     The student begins as the teacher and is told the class always: it learns the teacher's guided samples, and needs no
     guidance of its own. A teacher that was distilled itself knows its own levels alone: it takes its own steps, of
-    which the student's must be a part. `network` is the class of a network of your own. Raises UserError for a model
+    which the student's must be a part. One step for images ends with `Matching`. `network` is the class of a network of your own. Raises UserError for a model
     that there is not, and for a number of steps that it cannot teach.
 
     >>> distilled("mnist", 4).sample.steps
@@ -43,11 +43,13 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
         parts = " or ".join(str(n) for n in range(1, most) if most % n == 0)
         raise UserError(f"{name} was distilled into {most} steps: distil it into {parts}, not {steps}")
     root = teacher.config.distil.law if own else name
+    sharpen = steps == 1 and teacher.facts.kind == "images"
     changes = {
         "distil.teacher": name, "distil.law": root, "distil.steps": steps, "distil.solver": "ddim" if own else "dpmpp",
         "distil.substeps": max(1, round(min(32, most) / steps)), "process.times": "uniform",
+        "distil.match": 0.25 if sharpen else 0.0,
         "train.init": name, "train.steps": STEPS, "train.warmup": 50, "train.flip": False,
-        "train.lr": teacher.config.train.lr / 2, "train.label_dropout": 0.0,
+        "train.lr": teacher.config.train.lr, "train.decay": "cosine", "train.label_dropout": 0.0,
         "sample.solver": "ddim", "sample.path": teacher.config.sample.path if own else "even",
         "sample.steps": steps, "sample.weight": 1.0,
     }  # fmt: skip
@@ -57,9 +59,9 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
 class Distillation:
     """First the teacher's walks are learned, step by step, then the law of their ends (`Matching`).
 
-    Walks pair each noise with its sample: the student learns quickly what belongs where, but stays too smooth. Matching
-    makes sharp what it has, while the walks keep it from leaving out what is rare. `distil.match` is the share of the
-    steps that do both; the critic begins earlier.
+    Walks pair each noise with its sample: the student learns quickly what belongs where, but in one step stays too
+    smooth. Matching makes sharp what it has, within a few hundred steps. `distil.match` is the share of the steps, the
+    last, that go to it; the critic begins earlier, and learns at the full rate while the student's falls.
     """
 
     EARLIER = 100
@@ -85,17 +87,14 @@ class Distillation:
 
     def batch(self, step: int) -> Batch:
         self.step = step
-        return self.walks[step]
+        return self.walks[step] if step < self.split else self.matching.batch(step)
 
     def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
-        each = denoising_loss(denoise, part.x_0, part.level, part.eps, velocity)
-        if not self._watches:
-            return each
-        fresh = self.matching.batch(self.step).part(slice(0, len(each)))
         if self.step >= self.split:
-            return each + self.matching.loss(denoise, fresh)
-        self.matching.watch(denoise, fresh)
-        return each
+            return self.matching.loss(denoise, part)
+        if self._watches:
+            self.matching.watch(denoise, self.matching.batch(self.step).part(slice(0, len(part.x_0))))
+        return denoising_loss(denoise, part.x_0, part.level, part.eps, velocity)
 
     def settle(self, total: Callable[[Tensor], Tensor]) -> None:
         if self._watches:
