@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fromnoise as fn
 from fromnoise.data import SOURCES
-from fromnoise.model.config import Process, Sample, Train
+from fromnoise.model.config import Distil, Process, Sample, Train
 from fromnoise.networks import NETWORKS
 from fromnoise.process import PREDICTIONS, SCHEDULES, VARIANCES, WEIGHTS
 
@@ -96,6 +96,7 @@ def text() -> str:
             "\nA folder of images, an array or a table is named by its path; see `fromnoise.data`.\n",
             named("schedule", SCHEDULES), named("network", NETWORKS, ("shape", "classes", "outputs", "extra_channels")),
             settings("process", Process), choices, settings("train", Train), settings("sample", Sample),
+            settings("distil", Distil),
         ]
     )  # fmt: skip
 

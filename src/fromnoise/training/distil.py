@@ -29,8 +29,8 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
 
     The student begins as the teacher and is told the class always: it learns the teacher's guided samples, and needs no
     guidance of its own. A teacher that was distilled itself knows its own levels alone: it takes its own steps, of
-    which the student's must be a part. One step for images ends with `Matching`. `network` is the class of a network of your own. Raises UserError for a model
-    that there is not, and for a number of steps that it cannot teach.
+    which the student's must be a part. One step for images ends with `Matching`. `network` is the class of a network of
+    your own. Raises UserError for a model that there is not, and for a number of steps that it cannot teach.
 
     >>> distilled("mnist", 4).sample.steps
     4
