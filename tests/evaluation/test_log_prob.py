@@ -81,9 +81,9 @@ def test_a_pixels_values_have_mass_one():
     x_0 = torch.linspace(-1, 1, 256).reshape(-1, 1, 1, 1)
     grid = torch.linspace(-1, 1, 20_001).double()[:, None]
     inside = float(torch.trapezoid(TWINS.log_prob(grid).exp(), grid[:, 0]))
-    masses = [float((-flow(model, x_0, seed=seed).total).double().exp().sum()) for seed in range(20)]
-    assert abs(sum(masses) / 20 - inside) < 0.003
-    found = bound(model, x_0.repeat(20, 1, 1, 1), terms=200).total.reshape(20, 256).mean(0)
+    masses = [float((-flow(model, x_0, seed=seed).total).double().exp().sum()) for seed in range(6)]
+    assert abs(sum(masses) / 6 - inside) < 0.003
+    found = bound(model, x_0.repeat(10, 1, 1, 1), terms=200).total.reshape(10, 256).mean(0)
     assert 0.8 < float((-found).double().exp().sum()) < 1.0
 
 
