@@ -156,6 +156,15 @@ def test_what_cannot_be_is_one_line():
         matching_of(**{"train.precision": "fp16"})
 
 
+def test_walks_alone_need_no_critic_and_no_epochs():
+    """Nor do they mind half precision, which needs its loss scaled."""
+    schedule, cpu = fn.load("swissroll").schedule, torch.device("cpu")
+    task = Distillation(short(**{"distil.match": 0.0, "train.precision": "fp16"}), schedule, cpu, slice(0, 16))
+    assert task.matching is None
+    with pytest.raises(UserError, match=r"knows no epochs: give --train\.steps"):
+        Distillation(short(**{"train.steps": 0, "train.epochs": 2.0}), schedule, cpu, slice(0, 16))
+
+
 def test_the_critic_begins_before_the_student_follows_it(monkeypatch):
     monkeypatch.setattr(Distillation, "EARLIER", 3)
     config, model = short(), fn.load("swissroll")

@@ -75,38 +75,42 @@ class Distillation:
         mine: slice,
         network: str | type[nn.Module] | None = None,
     ):
-        self.config = config
-        self.walks = Walks(config, schedule, device, mine, network)
-        self.matching = Matching(config, schedule, self.walks.levels, device, mine, network)
+        if not config.train.steps:
+            raise UserError("a distillation needs no data and knows no epochs: give --train.steps N")
+        self.walks, self.matching, self.step = Walks(config, schedule, device, mine, network), None, -1
         self.split = round((1 - config.distil.match) * config.train.steps)
-        self.step = -1
+        if self.split < config.train.steps:
+            self.matching = Matching(config, schedule, self.walks.levels, device, mine, network)
 
-    @property
-    def _watches(self) -> bool:
-        return self.step >= self.split - self.EARLIER and self.config.distil.match > 0
+    def _critic(self) -> Matching | None:
+        """The matching, once its critic has begun."""
+        return self.matching if self.step >= self.split - self.EARLIER else None
 
     def batch(self, step: int) -> Batch:
         self.step = step
-        return self.walks[step] if step < self.split else self.matching.batch(step)
+        if self.matching is None or step < self.split:
+            return self.walks[step]
+        return self.matching.batch(step)
 
     def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
-        if self.step >= self.split:
-            return self.matching.loss(denoise, part)
-        if self._watches:
-            self.matching.watch(denoise, self.matching.batch(self.step).part(slice(0, len(part.x_0))))
+        matching = self._critic()
+        if matching is not None and self.step >= self.split:
+            return matching.loss(denoise, part)
+        if matching is not None:
+            matching.watch(denoise, matching.batch(self.step).part(slice(0, len(part.x_0))))
         return denoising_loss(denoise, part.x_0, part.level, part.eps, velocity)
 
     def settle(self, total: Callable[[Tensor], Tensor]) -> None:
-        if self._watches:
-            self.matching.settle(total)
+        if (matching := self._critic()) is not None:
+            matching.settle(total)
 
     def state(self) -> Mapping[str, Tensor]:
-        return self.matching.state() if self._watches else {}
+        return {} if (matching := self._critic()) is None else matching.state()
 
     def restore(self, state: Mapping[str, Tensor], step: int) -> None:
         self.step = step - 1  # the last that was done
-        if self._watches:
-            self.matching.restore(state)
+        if (matching := self._critic()) is not None:
+            matching.restore(state)
 
 
 class Walks:
@@ -129,7 +133,7 @@ class Walks:
         network: str | type[nn.Module] | None = None,
     ):
         own = config.distil
-        self.config, self.schedule, self.device, self.mine = config, schedule, device, mine
+        self.config, self.schedule, self.mine = config, schedule, mine
         self.model = load(own.teacher, device=device, network=network)
         self.levels = self.model.walk("ddim", own.steps, config.sample.path).levels
         if own.solver not in SOLVERS or SOLVERS[own.solver].noise:
