@@ -163,6 +163,8 @@ def test_walks_alone_need_no_critic_and_no_epochs():
     assert task.matching is None
     with pytest.raises(UserError, match=r"knows no epochs: give --train\.steps"):
         Distillation(short(**{"train.steps": 0, "train.epochs": 2.0}), schedule, cpu, slice(0, 16))
+    with pytest.raises(UserError, match=r"leave process\.times at uniform"):
+        Distillation(short(**{"process.times": "learned"}), schedule, cpu, slice(0, 16))
 
 
 def test_the_critic_begins_before_the_student_follows_it(monkeypatch):

@@ -77,6 +77,8 @@ class Distillation:
     ):
         if not config.train.steps:
             raise UserError("a distillation needs no data and knows no epochs: give --train.steps N")
+        if config.process.times != "uniform":
+            raise UserError("a distillation trains at the student's own levels: leave process.times at uniform")
         self.walks, self.matching, self.step = Walks(config, schedule, device, mine, network), None, -1
         self.split = round((1 - config.distil.match) * config.train.steps)
         if self.split < config.train.steps:
