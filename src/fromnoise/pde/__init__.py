@@ -1,0 +1,36 @@
+"""H section 6: diffusion, rescaling and noise of a field, and the map back to where it came from."""
+
+from fromnoise.pde.equation import (
+    SCHEMES,
+    Functional,
+    Scheme,
+    dirichlet,
+    evolve,
+    explicit,
+    exponential,
+    growth,
+    restored,
+    variation,
+)
+from fromnoise.pde.grid import Grid
+from fromnoise.pde.noise import FORCINGS, Forcing, Increments
+from fromnoise.pde.theory import critical, share
+
+__all__ = [
+    "FORCINGS",
+    "SCHEMES",
+    "Forcing",
+    "Functional",
+    "Grid",
+    "Increments",
+    "Scheme",
+    "critical",
+    "dirichlet",
+    "evolve",
+    "explicit",
+    "exponential",
+    "growth",
+    "restored",
+    "share",
+    "variation",
+]
