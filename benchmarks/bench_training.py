@@ -240,7 +240,8 @@ def our_step(setup: Setup, precision: str) -> Contender:
     """The loop of `fromnoise train` on the recipe, nothing left out."""
     config = setup.config.override({"train.precision": chosen(precision, "images", setup.device)})
     loop = Loop(config, setup.data, None)
-    loop.batches.steps = 1  # each step takes its own batch: prepared several at a time, it would miss the median
+    # Each step takes its own batch: prepared several at a time, it would miss the median.
+    loop.task.batches.blocks.steps = 1
     facts = described(loop.bare, lambda: loop.bare(setup.x(), setup.time()))
     facts.update(clip=config.train.clip, ema=config.train.ema)
     return Contender("", "", loop.step, setup.batch, facts, lambda: finite(loop.bare) and not loop.progress.skipped)

@@ -122,8 +122,8 @@ def flops(work: Callable[[], object]) -> int:
 
 
 def parameters(network: nn.Module) -> int:
-    """The number of trained numbers."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """The number of its weights."""
+    return sum(p.numel() for p in network.parameters())
 
 
 def finite(network: nn.Module) -> bool:

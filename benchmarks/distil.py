@@ -28,10 +28,11 @@ SEED, N = 1, 10_000
 
 
 def judged(model: fn.Model) -> dict[str, Any]:
-    """The scores of a model's samples, as it samples unless told otherwise."""
+    """The scores of a model's samples, as it samples unless told otherwise, and the seconds that drawing them took."""
     began = time.perf_counter()
-    found = {"calls": model.calls()} | scores(model.sample(N, seed=SEED))
-    return found | {"seconds": time.perf_counter() - began}
+    x = model.sample(N, seed=SEED)
+    seconds = time.perf_counter() - began
+    return {"calls": model.calls(), "seconds": seconds} | scores(x)
 
 
 def main() -> None:
@@ -52,7 +53,8 @@ def main() -> None:
             first = event.step if isinstance(event, fn.training.Started) else first
         minutes = (time.perf_counter() - began) / 60
         model = fn.load(run)
-        rows[str(steps)] = judged(model) | {"minutes": minutes, "from_step": first, "steps": model.config.train.steps}
+        told = {"minutes": minutes, "from_step": first, "steps": model.config.train.steps, "changes": changes}
+        rows[str(steps)] = judged(model) | told
         _write(path, rows)
         teacher = str(run)
     rows["teacher"] = rows.get("teacher") or judged(fn.load("mnist"))

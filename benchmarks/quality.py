@@ -262,7 +262,7 @@ def speeds() -> dict[str, float]:
         config, data = our_config(classes).override({"train.steps": 10**6}), load("mnist", fit="pad", size=28)
         precision = chosen("auto", "images", CPU)
         loop = Loop(replace(config.override({"train.precision": precision}), facts=facts_of(data)), data, None)
-        loop.batches.steps = 1  # each step takes its own batch, none profits from another's work
+        loop.task.batches.blocks.steps = 1  # each step takes its own batch, none profits from another's work
         runners.append(Contender(name, "", loop.step, config.train.batch))
     for name, make in PEERS.items():
         trained = Trained(make(), Path())

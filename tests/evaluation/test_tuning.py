@@ -17,6 +17,7 @@ class Pretend:
     """A model whose `sample` gives the distance itself: so that every outcome can be set."""
 
     schedule = SimpleNamespace(T=1000)
+    config = fn.Config()
 
     def __init__(self, distance):
         self.distance, self.asked = distance, []
@@ -85,6 +86,13 @@ def test_progress_stays_within_its_total():
 def test_two_seeds_at_least():
     with pytest.raises(UserError, match="at least 2 seeds"):
         run(lambda *_: 1.0, seeds=1)
+
+
+def test_a_student_has_nothing_to_tune():
+    model = Pretend(lambda *_: 1.0)
+    model.config = fn.Config().override({"distil.teacher": "mnist"})
+    with pytest.raises(UserError, match="there is nothing to tune"):
+        tune(model, lambda x: x, 10)
 
 
 def test_the_measure_of_points_is_in_the_models_units():

@@ -25,7 +25,7 @@ def made(mine: slice = slice(0, 8), config: Config | None = None, T: int = 20) -
 
 def test_any_order_of_steps_gives_the_same_batches():
     forth, back = made(), made()
-    assert forth.steps == 64
+    assert forth.blocks.steps == 64
     steps = [0, 1, 63, 64, 200]
     for step, other in zip(steps, reversed([back[step] for step in reversed(steps)]), strict=True):
         batch = forth[step]
@@ -66,7 +66,7 @@ def test_times_noise_and_hidden_labels_follow_their_laws():
 def test_few_numbers_are_prepared_at_once(numbers, steps, monkeypatch):
     monkeypatch.setattr(module, "NUMBERS", numbers)
     batches = made()
-    assert batches.steps == steps
+    assert batches.blocks.steps == steps
     assert np.isfinite(batches[7].eps.numpy()).all()
 
 

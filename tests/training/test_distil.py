@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from collections import Counter, deque
 
 import pytest
@@ -12,11 +12,13 @@ import fromnoise as fn
 from fromnoise.data import load as load_data
 from fromnoise.errors import UserError
 from fromnoise.evaluation import sliced_wasserstein
+from fromnoise.model import Model
 from fromnoise.process import Denoised, at, reverse
 from fromnoise.sampling import Multistep, path
 from fromnoise.training import distilled
 from fromnoise.training.distil import WALKS, Walks
 from fromnoise.training.draws import mix
+from runs import drain
 
 
 def walks_of(steps, mine=slice(0, 8), **changes):
@@ -37,7 +39,8 @@ def test_a_step_with_the_target_arrives_where_the_teacher_does():
     walks, schedule = walks_of(4, **{"distil.substeps": 5}), fn.load("swissroll").schedule
     walked, seen = walks.walked(0, 8 * WALKS), set()
     for step in range(walks.steps):
-        x_0, _, level, eps, _ = dataclasses.astuple(walks[step])
+        batch = walks[step]
+        x_0, level, eps = batch.x_0, batch.level, batch.eps
         for row, t in enumerate(level[0].flatten()):
             start, index = at(schedule, t), int(4 - t / 250)
             x_t = start.alpha * x_0[row] + start.sigma * eps[row]
@@ -74,6 +77,43 @@ def test_a_teacher_of_classes_is_asked_for_each_in_turn():
     labels = torch.stack([walks[step].labels for step in range(walks.steps)])
     assert sorted(labels.flatten().tolist()) == sorted(list(range(10)) * (walks.steps * 5 // 10))
     assert labels.T.sort(1).values[0].tolist() == [0, 1, 2, 3]  # the walks of the first row
+
+
+@pytest.mark.parametrize("path_of_teacher", ["even", "karras"])
+def test_a_distilled_teacher_takes_the_steps_that_it_learned(tmp_path, path_of_teacher):
+    """Whatever the path: the student's levels are those that the teacher passes, in its own steps."""
+    config = distilled("swissroll", 12).override({"train.steps": 1, "train.batch": 4, "sample.path": path_of_teacher})
+    drain(config, tmp_path / "twelve")
+    teacher, config = fn.load(tmp_path / "twelve"), distilled(str(tmp_path / "twelve"), 3)
+    own = teacher.walk().levels
+    walks = Walks(config, teacher.schedule, torch.device("cpu"), slice(0, config.train.batch))
+    assert [float(level.t) for level in walks.levels] == [float(level.t) for level in own[::4]]
+    seed = mix(0, "walks", 0)
+    states = list(teacher.trajectory(3, seed=seed, path=own, precision=config.train.precision))
+    torch.testing.assert_close(walks.walked(0, 3), torch.stack(states[::4]))
+    with pytest.raises(UserError, match="has 12 steps, not 3 x 2 of them"):
+        drain(config.override({"distil.substeps": 2}), None)
+    assert distilled(str(tmp_path / "twelve"), 3).distil.law == "swissroll"
+
+
+def test_the_data_of_the_teacher_need_not_be_there(tmp_path):
+    """A model that somebody else has trained can be distilled."""
+    model = fn.load("swissroll")
+    Model(model.config.override({"data.name": "gone.npy"}), model.network).save(tmp_path / "theirs")
+    config = distilled(str(tmp_path / "theirs"), 4).override({"train.steps": 1, "train.batch": 4})
+    drain(config, tmp_path / "run")
+    assert fn.load(tmp_path / "run").facts == model.facts
+
+
+def test_a_teacher_that_changes_is_noticed(tmp_path):
+    model = fn.load("swissroll")
+    model.save(tmp_path / "teacher")
+    config = distilled(str(tmp_path / "teacher"), 4).override({"train.steps": 1, "train.batch": 4})
+    network = copy.deepcopy(model.network)
+    next(network.parameters()).add_(1e-3)
+    model.with_network(network).save(tmp_path / "teacher")
+    with pytest.raises(UserError, match="has changed since this distillation began"):
+        drain(config, None)
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def test_the_gradient_is_that_of_losses_weighted_by_the_law_that_drew_them():
     loop = loop_of(learning())
     for _ in range(70):
         loop.step()
-    assert loop.task.batches.steps == 64
+    assert loop.task.batches.blocks.steps == 64
     drew = LearnedTimes()
     drew.restore(loop.task.state())
     batch = loop.task.batch(70)

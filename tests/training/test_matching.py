@@ -10,7 +10,7 @@ import fromnoise as fn
 from fromnoise.errors import UserError
 from fromnoise.model import checkpoints
 from fromnoise.model.store import read_tensors
-from fromnoise.process import Denoised, GaussianMixture, at
+from fromnoise.process import Denoised, Flow, GaussianMixture, at
 from fromnoise.training import Saved, distilled
 from fromnoise.training.distil import Distillation
 from fromnoise.training.matching import Matching
@@ -23,7 +23,7 @@ def matching_of(steps=1, mine=slice(0, 64), **changes):
     config = distilled("swissroll", steps).override({"train.batch": 64, **changes})
     model = fn.load("swissroll")
     levels = model.walk("ddim", steps, "even").levels
-    return Matching(config, model.schedule, levels, torch.device("cpu"), mine)
+    return Matching(config, model.schedule, levels, model, mine)
 
 
 def normal(mean, width):
@@ -51,14 +51,14 @@ def test_exact_denoisers_lead_a_student_to_the_models_law():
     """KL(N(m, s²) ‖ N(0.7, 0.4²)) is least at m = 0.7, s = 0.4 and nowhere else; begun at m = 0, s = 1."""
     matching, student = matching_of(), Line()
     matching.model.guided = lambda *_, **__: single(normal(MEAN, WIDTH))
-    matching._critic = lambda labels: single(normal(student.mean.detach(), student.width.detach()))
-    matching._learn = lambda x, part: None
+    matching._own = lambda labels: single(normal(student.mean.detach(), student.width.detach()))
+    matching._learn = lambda x, draws: None
     optimizer = torch.optim.Adam(student.parameters(), 0.02)
     torch.manual_seed(0)
     seen = []
     for step in range(400):
         optimizer.zero_grad()
-        matching.loss(student, matching.batch(step)).mean().backward()
+        matching.loss(student, matching.draws(step, None)).mean().backward()
         optimizer.step()
         seen.append((student.mean.item(), student.width.item()))
     mean, width = torch.tensor(seen[-100:]).mean(0)
@@ -77,11 +77,11 @@ def test_the_critic_learns_the_students_law():
 
     def off():
         with torch.no_grad():
-            return float((matching._critic(None)(x, level).mean - exact).square().mean().sqrt())
+            return float((matching._own(None)(x, level).mean - exact).square().mean().sqrt())
 
     before = off()
     for step in range(150):
-        matching.loss(student, matching.batch(step))
+        matching.loss(student, matching.draws(step, None))
         matching.settle(lambda value: value)
     assert off() < 0.25 * before, (before, off())
 
@@ -96,7 +96,7 @@ def test_the_gradient_is_that_of_the_last_step(steps):
             return super().forward(x, n)
 
     student = Watched()
-    matching.loss(student, matching.batch(0)).sum().backward()
+    matching.loss(student, matching.draws(0, None)).sum().backward()
     assert [grad for _, grad in levels] == [False] * (steps - 1) + [True]
     assert [t for t, _ in levels] == [float(level.t) for level in matching.levels[:-1]]
     assert student.width.grad is not None
@@ -104,16 +104,48 @@ def test_the_gradient_is_that_of_the_last_step(steps):
 
 def test_processes_take_their_rows_of_the_same_noise():
     whole, half = matching_of(), matching_of(mine=slice(32, 64))
-    for name in ("eps", "u"):
-        assert torch.equal(getattr(half.batch(3), name), getattr(whole.batch(3), name)[32:])
-    assert not torch.equal(whole.batch(3).eps, whole.batch(4).eps)
+    for name in ("z", "u", "noise", "own"):
+        of_all, of_half = (getattr(one.batch(3).beside, name) for one in (whole, half))
+        assert torch.equal(of_half, of_all[32:])
+        assert torch.equal(getattr(whole.batch(3).part(slice(32, 64)).beside, name), of_half)
+    draws = whole.batch(3).beside
+    assert not torch.equal(draws.z, whole.batch(4).beside.z)
+    assert not torch.equal(draws.z, draws.noise)
+    assert not torch.equal(draws.noise, draws.own)
 
 
 def test_the_noise_has_the_size_of_the_first_level():
-    batch = matching_of().batch(0)
-    x = batch.level.alpha * batch.x_0 + batch.level.sigma * batch.eps
-    assert x.std() == pytest.approx(1, abs=0.2)
-    assert float((batch.level.alpha**2 + batch.level.sigma**2).sqrt().mean()) == pytest.approx(1)
+    """For a level whose alpha² + sigma² is 1/2, as that of data of unit variance noised to there."""
+    matching, seen = matching_of(), []
+    matching.levels = [at(Flow(), 0.5), at(Flow(), 0.0)]
+    draws = matching.draws(0, None)
+    matching._drawn(lambda x, n: seen.append(x) or Denoised(x), draws)
+    torch.testing.assert_close(seen[0], 0.5**0.5 * draws.z)
+
+
+def test_the_critic_watches_what_the_student_draws_for_its_class(monkeypatch):
+    """In the steps before matching the student is told the classes of its walks, and so is the critic."""
+    monkeypatch.setattr(Distillation, "EARLIER", 1)
+    how = {"train.steps": 2, "train.batch": 4, "train.accumulate": 2, "distil.match": 0.5, "distil.substeps": 1}
+    config, schedule = distilled("mnist", 2).override(how), fn.load("mnist").schedule
+    task, told = Distillation(config, schedule, torch.device("cpu"), slice(0, 4)), []
+    monkeypatch.setattr(task.matching, "watch", lambda denoise, draws: told.append(draws))
+    batch = task.batch(0)
+    parts = [batch.part(slice(0, 2)), batch.part(slice(2, 4))]
+    for part in parts:
+        task.loss(fn.load("mnist").guided(part.labels), part)
+    assert torch.equal(torch.cat([draws.labels for draws in told]), batch.labels)
+    assert torch.equal(torch.cat([draws.z for draws in told]), task.matching.draws(0, None).z)
+
+
+def test_a_critic_that_is_the_model_leaves_the_student_where_it_is():
+    """Both means are clipped or neither: else they differ wherever the model's leaves [−1, 1]."""
+    config, model = distilled("mnist", 1).override({"train.batch": 4, "train.precision": "fp32"}), fn.load("mnist")
+    matching = Matching(config, model.schedule, model.walk("ddim", 1, "even").levels, model, slice(0, 4))
+    matching._learn = lambda x, draws: None
+    x = model.sample(4, steps=5, seed=0).requires_grad_()
+    loss = matching.loss(lambda *_: Denoised(x), matching.draws(0, torch.arange(4)))
+    assert float(loss.detach().max()) < 1e-6
 
 
 def short(**changes):
@@ -162,9 +194,32 @@ def test_walks_alone_need_no_critic_and_no_epochs():
     task = Distillation(short(**{"distil.match": 0.0, "train.precision": "fp16"}), schedule, cpu, slice(0, 16))
     assert task.matching is None
     with pytest.raises(UserError, match=r"knows no epochs: give --train\.steps"):
-        Distillation(short(**{"train.steps": 0, "train.epochs": 2.0}), schedule, cpu, slice(0, 16))
-    with pytest.raises(UserError, match=r"leave process\.times at uniform"):
-        Distillation(short(**{"process.times": "learned"}), schedule, cpu, slice(0, 16))
+        drain(short(**{"train.steps": 0, "train.epochs": 2.0}), None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("process.times", "learned", "leave process.times at uniform"),
+        ("process.prediction", "eps", r"leave \[schedule\] and \[process\]"),
+        ("process.loss", "clean", r"leave \[schedule\] and \[process\]"),
+        ("schedule.T", 500, r"leave \[schedule\] and \[process\]"),
+        ("train.label_dropout", 0.5, "told each class"),
+        ("distil.steps", 4, "in the steps that it learns"),
+        ("distil.digest", "another", "has changed since"),
+    ],
+)
+def test_settings_that_are_not_a_students_are_refused(key, value, says):
+    with pytest.raises(UserError, match=says):
+        drain(short(**{key: value}), None)
+
+
+@pytest.mark.parametrize(("key", "value"), [("train.steps", 10), ("sample.path", "lambda"), ("sample.clip", True)])
+def test_what_the_student_learns_for_stays(tmp_path, key, value):
+    """Matching counts from the end, the levels are the path's: they are as they were when the run goes on."""
+    leave(short(), tmp_path / "run", lambda e: isinstance(e, Saved) and e.step == 5)
+    with pytest.raises(UserError, match=f"was trained with {key}"):
+        drain(short(**{key: value}), tmp_path / "run")
 
 
 def test_the_critic_begins_before_the_student_follows_it(monkeypatch):

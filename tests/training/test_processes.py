@@ -47,19 +47,28 @@ def test_the_gradient_of_two_is_that_of_the_union_batch(pair):
         assert (theirs[case] - whole).norm() < 1e-6 * whole.norm(), case
 
 
+def same(theirs: Path, ours: Path, names: tuple[str, ...]) -> None:
+    """Two runs end alike but for the rounding of sums in another order, relative to each tensor's largest."""
+    assert [p.name for p in checkpoints(theirs)] == [p.name for p in checkpoints(ours)]
+    for name in names:
+        found, wanted = (read_tensors(checkpoints(run)[-1] / f"{name}.safetensors") for run in (theirs, ours))
+        for key, tensor in wanted.items():
+            assert (found[key] - tensor).abs().max() <= 1e-5 * tensor.abs().max(), (name, key)
+
+
 def test_a_run_of_two_is_the_run_of_one(pair, tmp_path):
     """20 steps multiply the rounding of one gradient by less than 100; measured: 1.2e-6."""
     drain(two.short_run(), tmp_path / "run")
-    assert [p.name for p in checkpoints(pair / "run")] == [p.name for p in checkpoints(tmp_path / "run")]
-    for name in ("network", "ema", "optimizer"):
-        theirs, ours = (
-            read_tensors(checkpoints(run)[-1] / f"{name}.safetensors") for run in (pair / "run", tmp_path / "run")
-        )
-        for key, tensor in ours.items():
-            assert (theirs[key] - tensor).abs().max() <= 1e-5 * tensor.abs().max(), (name, key)
+    same(pair / "run", tmp_path / "run", ("network", "ema", "optimizer"))
     # Both have seen the losses of both.
     theirs, ours = (read_tensors(checkpoints(run)[-1] / "task.safetensors") for run in (pair / "run", tmp_path / "run"))
     torch.testing.assert_close(theirs["seen"], ours["seen"], rtol=1e-5, atol=0)
+
+
+def test_a_student_and_its_critic_of_two_are_those_of_one(pair, tmp_path):
+    """Walks, then the critic that watches, then matching: all draw the same, whoever trains on which rows."""
+    two.matched(tmp_path / "matched")
+    same(pair / "matched", tmp_path / "matched", ("network", "ema", "optimizer", "task"))
 
 
 def test_samples_of_two_are_the_samples_of_one_and_all_have_them(pair):

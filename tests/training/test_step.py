@@ -63,7 +63,7 @@ def test_accumulating_parts_is_the_whole_batch(reduction, parts):
 @pytest.mark.parametrize(("hidden", "shown"), [(0.0, {0, 1}), (1.0, {2})])
 def test_label_dropout_hides_labels_behind_the_number_of_classes(hidden, shown):
     loop, seen = loop_of(points(train__label_dropout=hidden)), set()
-    classes = len(loop.data.classes)
+    classes = len(loop.task.batches.data.classes)
     loop.bare.register_forward_pre_hook(lambda net, args: seen.update(args[2].tolist()))
     for _ in range(4):
         loop.step()
@@ -73,14 +73,14 @@ def test_label_dropout_hides_labels_behind_the_number_of_classes(hidden, shown):
 
 def test_flips_mirror_about_half_of_the_pictures_left_to_right(tmp_path):
     loop = loop_of(pictures(tmp_path).override({"network.every": 0}), network="nets:Stumbling")
-    steps = loop.task.batches.steps  # which are drawn as one large batch
+    steps = loop.task.batches.blocks.steps  # which are drawn as one large batch
     draws, index = draw(0, 0, 8 * steps, (1, 8, 8), True, 0.2, torch.device("cpu")), batch_index(0, 0, 8, 37)
     seen = []
     loop.task.loss = lambda denoise, part: (
         seen.append(part.x_0) or loop.bare.net.last.weight.sum() + 0 * part.x_0[:, 0, 0, 0]
     )
     loop.step()
-    for x_0, flip, row in zip(torch.cat(seen), draws.flip[:8], loop.data.batch(index), strict=True):
+    for x_0, flip, row in zip(torch.cat(seen), draws.flip[:8], loop.task.batches.data.batch(index), strict=True):
         assert torch.equal(x_0, row.flip(-1) if flip else row)
 
 

@@ -6,7 +6,9 @@ Usage: python two.py FOLDER. The first process writes FOLDER/gradients.safetenso
 from __future__ import annotations
 
 import sys
+from collections import deque
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -14,7 +16,8 @@ from torch import Tensor
 from fromnoise.data import load
 from fromnoise.model import Config, Facts
 from fromnoise.model.store import pack
-from fromnoise.training import Sampled, fit
+from fromnoise.training import Sampled, distilled, fit
+from fromnoise.training.distil import Distillation
 from fromnoise.training.fit import facts_of
 from fromnoise.training.loop import Loop
 from runs import points
@@ -26,6 +29,14 @@ def short_run() -> Config:
     """20 steps with samples, more of them than two processes can share evenly."""
     train = {"train__steps": 20, "train__sample_every": 10, "train__samples": 7, "train__clip": 1.0}
     return points(**train, train__precision="auto", process__times="learned")
+
+
+def matched(run: Path) -> None:
+    """A short distillation whose second half follows a critic; batches of two parts."""
+    how = {"train.steps": 12, "train.batch": 8, "train.accumulate": 2, "train.checkpoint_every": 6}
+    config = distilled("swissroll", 2).override({**how, "distil.match": 0.5, "distil.substeps": 4})
+    with mock.patch.object(Distillation, "EARLIER", 3):
+        deque(fit(config, run), maxlen=0)
 
 
 def gradients() -> dict[str, Tensor]:
@@ -58,6 +69,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     mine = samples(folder / "run")  # first: its precision is agreed before anything else knows of two processes
     first = gradients()
+    matched(folder / "matched")
     if os.environ["RANK"] == "0":
         (folder / "gradients.safetensors").write_bytes(pack(first))
         (folder / "samples.safetensors").write_bytes(pack(mine))

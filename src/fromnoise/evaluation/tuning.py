@@ -79,7 +79,7 @@ def tune(
     walks every path with as many calls as the ladder says, with one seed. From the cheapest on, a way whose distance is
     within two standard errors of the chain's is sampled with the other seeds, and chosen if their mean is, too: so that
     the best of many draws is not taken for the best. `report` gets each result as it comes. Raises UserError for seeds
-    < 2 and where nothing can be tried.
+    < 2, for a model that was distilled, and where nothing can be tried.
 
     >>> import fromnoise as fn
     >>> spread = lambda x: abs(float(x.std()) - 0.7)
@@ -87,6 +87,8 @@ def tune(
     >>> [tried.calls for tried in found.tried]
     [2, 2]
     """
+    if model.config.distil.teacher:
+        raise UserError("a distilled model knows the levels of its own steps alone: there is nothing to tune")
     if seeds < 2:
         raise UserError(f"the noise of the chain takes at least 2 seeds to see, got {seeds}")
     ways = list(_ways(model, ladder, solvers))

@@ -122,6 +122,7 @@ class Distil:
     match: float = 0.0  # share of the steps, the last, in which the law of the samples is learned, from 0 to 1
     weight: float = 1.0  # guidance in that law; a guided model has no law of its own
     law: str = ""  # the model whose law that is: the teacher, or the one that it was distilled from itself
+    digest: str = ""  # of the teacher's weights and guidance, which must not change while the student learns
 
     def __post_init__(self) -> None:
         _positive(self, "distil", "steps", "substeps", "reuse")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,11 +19,20 @@ NUMBERS, STEPS = 2**18, 64
 """At most so many numbers and steps are prepared at once: a small step costs less than its preparation alone."""
 
 
+class Rows(Protocol):
+    """What goes by rows, one for each sample."""
+
+    def part(self, rows: slice) -> Rows:
+        """Some of its rows."""
+        ...
+
+
 @dataclass(frozen=True)
 class Batch:
     """Samples x_0 (n, *shape), their labels (n,) or None, the levels they go to, the noise that takes them there.
 
-    u are the numbers in [0, 1) that their times came from, (n,), where times are drawn.
+    u are the numbers in [0, 1) that their times came from, (n,), where times are drawn; `beside` is what a task needs
+    besides, in the same rows.
     """
 
     x_0: Tensor
@@ -30,11 +40,19 @@ class Batch:
     level: Level
     eps: Tensor
     u: Tensor | None = None
+    beside: Rows | None = None
 
     def part(self, rows: slice) -> Batch:
         """Some of its samples."""
         labels, u = (None if some is None else some[rows] for some in (self.labels, self.u))
-        return Batch(self.x_0[rows], labels, Level(*(part[rows] for part in self.level)), self.eps[rows], u)
+        beside = None if self.beside is None else self.beside.part(rows)
+        return Batch(self.x_0[rows], labels, Level(*(part[rows] for part in self.level)), self.eps[rows], u, beside)
+
+
+class Block(Protocol):
+    """Batches by place, such as a list of them."""
+
+    def __getitem__(self, place: int, /) -> Batch: ...
 
 
 class Blocks:
@@ -45,10 +63,10 @@ class Blocks:
     (0, 1)
     """
 
-    def __init__(self, steps: int, prepare: Callable[[int], list[Batch]]):
+    def __init__(self, steps: int, prepare: Callable[[int], Block]):
         self.steps, self.prepare = steps, prepare
         self._first = -1
-        self._ready: list[Batch] = []
+        self._ready: Block = []
 
     def __getitem__(self, step: int) -> Batch:
         block, place = divmod(step, self.steps)
@@ -82,18 +100,18 @@ class Batches:
     ):
         self.config, self.data, self.schedule, self.device, self.mine = config, data, schedule, device, mine
         self.law = law or TIMES[config.process.times]
-        self.steps = max(1, min(STEPS, NUMBERS // (config.train.batch * int(np.prod(data.shape)))))
-        self._blocks = Blocks(self.steps, self._prepare)
+        steps = max(1, min(STEPS, NUMBERS // (config.train.batch * int(np.prod(data.shape)))))
+        self.blocks = Blocks(steps, self._prepare)
 
     def __getitem__(self, step: int) -> Batch:
-        return self._blocks[step]
+        return self.blocks[step]
 
     def _prepare(self, block: int) -> list[Batch]:
         """All batches of a block of steps; the block draws as one large batch."""
-        train, process, n = self.config.train, self.config.process, self.config.train.batch
-        draws = draw(train.seed, block, n * self.steps, self.data.shape, train.flip, train.label_dropout, self.device)
-        u, eps, flip, hide = (part.unflatten(0, (self.steps, n))[:, self.mine].flatten(0, 1) for part in draws)
-        steps = range(block * self.steps, (block + 1) * self.steps)
+        train, process, n, count = self.config.train, self.config.process, self.config.train.batch, self.blocks.steps
+        draws = draw(train.seed, block, n * count, self.data.shape, train.flip, train.label_dropout, self.device)
+        u, eps, flip, hide = (part.unflatten(0, (count, n))[:, self.mine].flatten(0, 1) for part in draws)
+        steps = range(block * count, (block + 1) * count)
         index = np.concatenate([batch_index(train.seed, step, n, len(self.data))[self.mine] for step in steps])
         x_0 = self.data.batch(index).to(self.device, non_blocking=True)
         if train.flip:
@@ -101,8 +119,8 @@ class Batches:
         labels = self._labels(index, hide) if process.conditional else None
         u = self.law(u)
         level = at(self.schedule, self.schedule.times(u), x_0)
-        whole, rows = Batch(x_0, labels, level, eps, u), len(index) // self.steps
-        return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(self.steps)]
+        whole, rows = Batch(x_0, labels, level, eps, u), len(index) // count
+        return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(count)]
 
     def _labels(self, index: np.ndarray, hide: Tensor) -> Tensor:
         labels = self.data.batch_labels(index)

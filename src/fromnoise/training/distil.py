@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from fromnoise.errors import UserError
-from fromnoise.model import Config, load
+from fromnoise.model import Config, Model, load
 from fromnoise.model.options import unknown
+from fromnoise.model.store import pack
 from fromnoise.process import Denoiser, Level, Schedule, at, denoising_loss
 from fromnoise.process.objectives import velocity
 from fromnoise.sampling import SOLVERS, path
 from fromnoise.training.batches import Batch, Blocks
 from fromnoise.training.draws import mix
-from fromnoise.training.matching import Matching
+from fromnoise.training.matching import Draws, Matching
 
 STEPS = 4000
 """Optimiser steps of a distillation unless told otherwise."""
@@ -42,11 +46,12 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
     if own and most % steps:
         parts = " or ".join(str(n) for n in range(1, most) if most % n == 0)
         raise UserError(f"{name} was distilled into {most} steps: distil it into {parts}, not {steps}")
-    root = teacher.config.distil.law if own else name
+    root = (teacher.config.distil.law or teacher.config.distil.teacher) if own else name
     sharpen = steps == 1 and teacher.facts.kind == "images"
     changes = {
         "distil.teacher": name, "distil.law": root, "distil.steps": steps, "distil.solver": "ddim" if own else "dpmpp",
-        "distil.substeps": max(1, round(min(32, most) / steps)), "process.times": "uniform",
+        "distil.substeps": most // steps if own else max(1, round(min(32, most) / steps)),
+        "distil.digest": fingerprint(teacher), "process.times": "uniform",
         "distil.match": 0.25 if sharpen else 0.0,
         "train.init": name, "train.steps": STEPS, "train.warmup": 50, "train.flip": False,
         "train.lr": teacher.config.train.lr, "train.decay": "cosine", "train.label_dropout": 0.0,
@@ -56,12 +61,41 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
     return teacher.config.override(changes)
 
 
+def fingerprint(teacher: Model) -> str:
+    """Of what a student learns from: the teacher's weights, and how it is guided, clipped and stepped.
+
+    >>> len(fingerprint(load("swissroll")))
+    16
+    """
+    weights = pack({name: weight.cpu() for name, weight in teacher.network.state_dict().items()})
+    own = teacher.config.sample
+    return hashlib.sha256(weights + repr((own.weight, own.clip, own.path, own.steps)).encode()).hexdigest()[:16]
+
+
+def _check(config: Config, teacher: Model) -> None:
+    """See that a student is one of this teacher. Raises UserError."""
+    own, theirs = config, teacher.config
+    if config.distil.digest not in ("", fingerprint(teacher)):
+        raise UserError(f"{config.distil.teacher} has changed since this distillation began: give another --out")
+    if config.process.times != "uniform":
+        raise UserError("a distillation trains at the student's own levels: leave process.times at uniform")
+    if own.schedule != theirs.schedule or own.process != dataclasses.replace(theirs.process, times="uniform"):
+        raise UserError("a student has its teacher's schedule and process: leave [schedule] and [process] as they are")
+    if config.train.label_dropout or config.train.flip:
+        raise UserError("a student is told each class and mirrors nothing: leave train.label_dropout and train.flip")
+    if config.sample.weight != 1:
+        raise UserError("a student has learned its teacher's guidance: leave sample.weight at 1")
+    if config.distil.steps != config.sample.steps:
+        raise UserError("a student is sampled in the steps that it learns: use --steps to say how many")
+
+
 class Distillation:
     """First the teacher's walks are learned, step by step, then the law of their ends (`Matching`).
 
     Walks pair each noise with its sample: the student learns quickly what belongs where, but in one step stays too
     smooth. Matching makes sharp what it has, within a few hundred steps. `distil.match` is the share of the steps, the
-    last, that go to it; the critic begins earlier, and learns at the full rate while the student's falls.
+    last, that go to it; the critic begins earlier, and learns at the full rate while the student's falls. No data are
+    needed. Raises UserError for settings that are not those of a student of this teacher.
     """
 
     EARLIER = 100
@@ -75,43 +109,47 @@ class Distillation:
         mine: slice,
         network: str | type[nn.Module] | None = None,
     ):
-        if not config.train.steps:
-            raise UserError("a distillation needs no data and knows no epochs: give --train.steps N")
-        if config.process.times != "uniform":
-            raise UserError("a distillation trains at the student's own levels: leave process.times at uniform")
         self.walks, self.matching, self.step = Walks(config, schedule, device, mine, network), None, -1
         self.split = round((1 - config.distil.match) * config.train.steps)
         if self.split < config.train.steps:
-            self.matching = Matching(config, schedule, self.walks.levels, device, mine, network)
+            law = config.distil.law or config.distil.teacher
+            same = law == config.distil.teacher
+            model = self.walks.model if same else load(law, device=device, network=network)
+            self.matching = Matching(config, schedule, self.walks.levels, model, mine)
 
-    def _critic(self) -> Matching | None:
+    def _begun(self) -> Matching | None:
         """The matching, once its critic has begun."""
         return self.matching if self.step >= self.split - self.EARLIER else None
 
     def batch(self, step: int) -> Batch:
         self.step = step
-        if self.matching is None or step < self.split:
+        matching = self._begun()
+        if matching is None:
             return self.walks[step]
-        return self.matching.batch(step)
+        if step >= self.split:
+            return matching.batch(step)
+        batch = self.walks[step]
+        return dataclasses.replace(batch, beside=matching.draws(step, batch.labels))
 
     def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
-        matching = self._critic()
-        if matching is not None and self.step >= self.split:
-            return matching.loss(denoise, part)
+        matching = self._begun()
         if matching is not None:
-            matching.watch(denoise, matching.batch(self.step).part(slice(0, len(part.x_0))))
+            assert isinstance(part.beside, Draws)
+            if self.step >= self.split:
+                return matching.loss(denoise, part.beside)
+            matching.watch(denoise, part.beside)
         return denoising_loss(denoise, part.x_0, part.level, part.eps, velocity)
 
     def settle(self, total: Callable[[Tensor], Tensor]) -> None:
-        if (matching := self._critic()) is not None:
+        if (matching := self._begun()) is not None:
             matching.settle(total)
 
     def state(self) -> Mapping[str, Tensor]:
-        return {} if (matching := self._critic()) is None else matching.state()
+        return {} if (matching := self._begun()) is None else matching.state()
 
     def restore(self, state: Mapping[str, Tensor], step: int) -> None:
         self.step = step - 1  # the last that was done
-        if (matching := self._critic()) is not None:
+        if (matching := self._begun()) is not None:
             matching.restore(state)
 
 
@@ -120,7 +158,8 @@ class Walks:
 
     A walk is the teacher's, from noise to a sample, by an ODE solver in `substeps` steps for each of the student's. At
     a level t of the student it is at x_t, at the next level at x_s: a batch holds x_t, as x_0 and ε, with the x_0 with
-    which one step of DDIM from x_t arrives at x_s. So the loss of training is that of distillation. No data are needed.
+    which one step of DDIM from x_t arrives at x_s. So the loss of training is that of distillation. A teacher that was
+    distilled itself takes its own steps, of which the student's levels are a part.
 
     Each walk serves `distil.reuse` times at each level, in an order drawn anew for every block of steps; all is a
     function of the settings and the step alone. `mine` are the rows of each batch that this process trains on.
@@ -137,10 +176,12 @@ class Walks:
         own = config.distil
         self.config, self.schedule, self.mine = config, schedule, mine
         self.model = load(own.teacher, device=device, network=network)
-        self.levels = self.model.walk("ddim", own.steps, config.sample.path).levels
+        _check(config, self.model)
         if own.solver not in SOLVERS or SOLVERS[own.solver].noise:
             raise unknown("solver without noise", own.solver, [name for name, one in SOLVERS.items() if not one.noise])
         self.solver = SOLVERS[own.solver].make(schedule)
+        self.way, self.passed = self._learned_way() if self.model.config.distil.teacher else self._fine_way()
+        self.levels = [self.way[i] for i in self.passed]
         self.steps = own.steps * own.reuse * WALKS
         self._blocks = Blocks(self.steps, self._prepare)
 
@@ -149,25 +190,31 @@ class Walks:
 
     def walked(self, first: int, n: int) -> Tensor:
         """Where the teacher's walks first ... first + n − 1 are at the student's levels, (levels, n, *shape)."""
-        way, passed = self._way()
         seed, precision = mix(self.config.train.seed, "walks", 0), self.config.train.precision
-        states = self.model.trajectory(n, seed=seed, first=first, solver=self.solver, path=way, precision=precision)
-        return torch.stack([x for i, x in enumerate(states) if i in passed])
+        states = self.model.trajectory(
+            n, seed=seed, first=first, solver=self.solver, path=self.way, precision=precision
+        )
+        return torch.stack([x for i, x in enumerate(states) if i in self.passed])
 
-    def _way(self) -> tuple[list[Level], list[int]]:
-        """The teacher's levels, and which of them are the student's."""
-        if self.model.config.distil.teacher:
-            levels = self.model.walk().levels
-            return levels, list(range(0, len(levels), self.config.distil.substeps))
-        times, passed = [float(self.levels[0].t)], [0]
-        for t, s in pairwise(self.levels):
+    def _learned_way(self) -> tuple[list[Level], list[int]]:
+        """The levels that a distilled teacher learned, and which of them are the student's. Raises UserError."""
+        levels, own = self.model.walk().levels, self.config.distil
+        if (len(levels) - 1) != own.steps * own.substeps:
+            raise UserError(f"{own.teacher} has {len(levels) - 1} steps, not {own.steps} x {own.substeps} of them")
+        return levels, list(range(0, len(levels), own.substeps))
+
+    def _fine_way(self) -> tuple[list[Level], list[int]]:
+        """The student's levels with `substeps` steps of the teacher between each two, and which they are."""
+        levels = self.model.walk("ddim", self.config.distil.steps, self.config.sample.path).levels
+        times, passed = [float(levels[0].t)], [0]
+        for t, s in pairwise(levels):
             between = torch.linspace(float(t.t), float(s.t), self.config.distil.substeps + 1, dtype=torch.float64)
             between = (between.round() if self.schedule.T > 1 else between).unique().flip(0)
             times += between[1:].tolist()
             passed.append(len(times) - 1)
         return path(self.schedule, times), passed
 
-    def _prepare(self, block: int) -> list[Batch]:
+    def _prepare(self, block: int) -> Walked:
         n, train = self.config.train.batch, self.config.train
         rows = len(range(n)[self.mine])
         first = (block * n + (self.mine.start or 0)) * WALKS
@@ -175,17 +222,26 @@ class Walks:
         labels = self.model.labels(rows * WALKS, None, first) if self.config.process.conditional else None
         host = torch.Generator().manual_seed(mix(train.seed, "order", block))
         order = torch.rand(n, self.steps, generator=host).argsort(1)[self.mine]
-        return [self._batch(walked, labels, order[:, step]) for step in range(self.steps)]
+        times = torch.stack([level.t for level in self.levels])
+        return Walked(self.schedule, times, walked, labels, order)
 
-    def _batch(self, walked: Tensor, labels: Tensor | None, which: Tensor) -> Batch:
+
+@dataclass(frozen=True)
+class Walked:
+    """Walks (levels, rows · WALKS, *shape) at the levels of some times, and in which order (rows, steps) they serve."""
+
+    schedule: Schedule
+    times: Tensor
+    walked: Tensor
+    labels: Tensor | None
+    order: Tensor
+
+    def __getitem__(self, step: int) -> Batch:
         """One example a row, of those that its walks give: the level, then the walk, then again from the first."""
-        count = len(self.levels) - 1
+        which, count = self.order[:, step], len(self.times) - 1
         level, walk = which % count, torch.arange(len(which)) * WALKS + which // count % WALKS
-        x, end = walked[level, walk], walked[level + 1, walk]
-        t, s = (
-            at(self.schedule, torch.stack([one.t for one in ends])[level], x)
-            for ends in (self.levels[:-1], self.levels[1:])
-        )
+        x, end = self.walked[level, walk], self.walked[level + 1, walk]
+        t, s = (at(self.schedule, times[level], x) for times in (self.times[:-1], self.times[1:]))
         ratio = s.sigma / t.sigma
         x_0 = (end - ratio * x) / (s.alpha - ratio * t.alpha)
-        return Batch(x_0, None if labels is None else labels[walk], t, (x - t.alpha * x_0) / t.sigma)
+        return Batch(x_0, None if self.labels is None else self.labels[walk], t, (x - t.alpha * x_0) / t.sigma)

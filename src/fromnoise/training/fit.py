@@ -14,7 +14,7 @@ from torch import nn
 
 from fromnoise.data import Dataset
 from fromnoise.data import load as load_data
-from fromnoise.model import Config, Facts, read_config
+from fromnoise.model import Config, Facts, load, read_config
 from fromnoise.model.assembly import check
 from fromnoise.model.precision import chosen
 from fromnoise.training import checkpoint
@@ -48,9 +48,8 @@ def fit(
     config = config if network is None else _named(config, network)
     check(config)
     run = None if out is None else Path(out)
-    options = {key: value for key, value in config.data.items() if key != "name"}
-    data = load_data(str(config.data.get("name", "")), **options)
-    config = _measured(dataclasses.replace(config, facts=facts_of(data)), run)
+    data, facts = _found(config, network)
+    config = _measured(dataclasses.replace(config, facts=facts), run)
     with contextlib.ExitStack() as stack:
         loop = Loop(config, data, run, network)
         stack.enter_context(together(loop.accelerator))
@@ -61,6 +60,15 @@ def fit(
             first_alone(loop.accelerator, lambda: write_run(run, config))
         stop = stack.enter_context(Deferred())
         yield from loop.events(stop)
+
+
+def _found(config: Config, network: str | type[nn.Module] | None) -> tuple[Dataset | None, Facts]:
+    """The data and their facts; a distillation learns from its teacher alone, and its facts are the teacher's."""
+    if config.distil.teacher:
+        return None, load(config.distil.teacher, device="cpu", network=network).facts
+    options = {key: value for key, value in config.data.items() if key != "name"}
+    data = load_data(str(config.data.get("name", "")), **options)
+    return data, facts_of(data)
 
 
 def _named(config: Config, network: str | type[nn.Module]) -> Config:

@@ -41,7 +41,7 @@ class LearnedTimes:
     def __call__(self, u: Tensor) -> Tensor:
         """The inverse of the distribution function, linear in each of the bins."""
         ends = self.share.cumsum(0)
-        u = u.double().cpu().contiguous()
+        u = u.cpu().double().contiguous()  # in this order: not every device knows doubles
         bins = torch.searchsorted(ends, u, right=True).clamp(max=BINS - 1)
         into = (u - (ends - self.share)[bins]) / self.share[bins]
         return (bins + into.clamp(0, 1 - 1e-9)) / BINS
@@ -52,7 +52,7 @@ class LearnedTimes:
 
     def record(self, u: Tensor, loss: Tensor) -> None:
         """Take note of the losses (n,) at numbers u (n,) that this law gave; of the finite ones."""
-        square = loss.detach().double().cpu() ** 2
+        square = loss.detach().cpu().double() ** 2
         whole = square.isfinite()
         both = torch.stack([square[whole], torch.ones_like(square[whole])])
         self.fresh.index_add_(1, _bins(u)[whole], both)
@@ -81,8 +81,10 @@ class LearnedTimes:
         share, seen = state["share"].double(), state["seen"].double()
         if share.shape != (BINS,) or seen.shape != (2, BINS) or not bool((share > 0).all() and (seen >= 0).all()):
             raise ValueError("the law of times is damaged")
-        self.share, self.seen = share / share.sum(), seen
+        if abs(float(share.sum()) - 1) > 1e-9:
+            raise ValueError("the law of times is damaged")
+        self.share, self.seen = share, seen
 
 
 def _bins(u: Tensor) -> Tensor:
-    return (u.double().cpu() * BINS).long().clamp(0, BINS - 1)
+    return (u.cpu().double() * BINS).long().clamp(0, BINS - 1)

@@ -17,6 +17,7 @@ from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, checkpoints, load
 from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_network, make_schedule
+from fromnoise.model.config import Train
 from fromnoise.training import checkpoint, log
 from fromnoise.training.batches import Batch
 from fromnoise.training.draws import mix
@@ -31,13 +32,13 @@ from fromnoise.training.tasks import make_task
 class Loop:
     """The state of a run: everything that one optimiser step reads and changes."""
 
-    def __init__(self, config: Config, data: Dataset, run: Path | None, network: str | type[nn.Module] | None = None):
+    def __init__(
+        self, config: Config, data: Dataset | None, run: Path | None, network: str | type[nn.Module] | None = None
+    ):
         train, facts = config.train, config.facts
         assert facts is not None
-        self.config, self.data, self.run = config, data, run
-        self.total = train.steps or math.ceil(train.epochs * len(data) / train.batch)
-        if not self.total:
-            raise UserError("how long? Give --train.steps N or --train.epochs N")
+        self.config, self.run, self.total = config, run, _total(train, data)
+        self.skipped = () if data is None else tuple(data.skipped)
         if config.process.conditional and not facts.classes:
             raise UserError("process.conditional needs labels, and these data have none")
         if train.flip and facts.kind != "images":
@@ -87,7 +88,7 @@ class Loop:
         """Train from where the run is to its end."""
         progress = self.progress
         parameters = count_parameters(self.bare)
-        yield Started(self.config, progress.step, self.total, parameters, tuple(self.data.skipped))
+        yield Started(self.config, progress.step, self.total, parameters, self.skipped)
         seconds, counted, saved = 0.0, 0, progress.step
         try:
             while progress.step < self.total and not self._asked(stop):
@@ -187,6 +188,8 @@ class Loop:
 
     def _total(self, value: Tensor) -> Tensor:
         """The sum over the processes, of what may lie on another device than theirs."""
+        if self.accelerator.num_processes == 1:
+            return value
         return self.accelerator.reduce(value.to(self.accelerator.device), "sum").to(value)
 
     def rate(self, step: int) -> float:
@@ -255,6 +258,16 @@ class Loop:
         averaged = self.averaged.network if train.ema else None
         checkpoint.save(self.run, self.progress, self.bare, averaged, self.optimizer.optimizer, self.task.state())
         checkpoint.prune(self.run, train.keep, train.keep_steps)
+
+
+def _total(train: Train, data: Dataset | None) -> int:
+    """How many steps a run takes, of data or of a distillation, which has none. Raises UserError."""
+    if data is None and not train.steps:
+        raise UserError("a distillation needs no data and knows no epochs: give --train.steps N")
+    total = train.steps or math.ceil(train.epochs * (0 if data is None else len(data)) / train.batch)
+    if not total:
+        raise UserError("how long? Give --train.steps N or --train.epochs N")
+    return total
 
 
 def begin_from(network: nn.Module, name: str, own: str | type[nn.Module] | None = None) -> None:

@@ -21,6 +21,14 @@ _FREE = {
 }
 
 
+def _free(config: Config) -> set[str]:
+    """A student's own steps and clipping are what it learns for, and where matching begins counts from the end."""
+    if not config.distil.teacher:
+        return _FREE
+    free = (_FREE - {"sample"}) | {"sample.batch", "sample.precision"}
+    return free - {"train.steps"} if config.distil.match else free
+
+
 _OURS = (".lock", ".config.toml.partial")  # what a run that was killed at its very start leaves
 
 
@@ -56,12 +64,13 @@ def _same(run: Path, before: Config, now: Config) -> None:
 def _flat(config: Config) -> dict[str, object]:
     tree = dataclasses.asdict(config)
     flat: dict[str, object] = {}
+    free = _free(config)
     for section, values in tree.items():
-        if section in _FREE or values is None:
+        if section in free or values is None:
             continue
         pairs = values.items() if isinstance(values, dict) else [("", values)]
         for key, value in pairs:
             name = f"{section}.{key}"
-            if name not in _FREE:
+            if name not in free:
                 flat[name] = list(value) if isinstance(value, (list, tuple)) else value
     return flat

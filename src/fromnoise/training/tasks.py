@@ -50,7 +50,7 @@ class Denoising:
         self.each = make_loss(config.process, schedule)
 
     def batch(self, step: int) -> Batch:
-        if self.law is not None and step % self.batches.steps == 0:
+        if self.law is not None and step % self.batches.blocks.steps == 0:
             self.law.renew()  # the batches of so many steps are prepared at once
         return self.batches[step]
 
@@ -76,13 +76,13 @@ class Denoising:
 
 def make_task(
     config: Config,
-    data: Dataset,
+    data: Dataset | None,
     schedule: Schedule,
     device: torch.device,
     mine: slice,
     network: str | type[nn.Module] | None = None,
 ) -> Task:
-    """The task of a configuration: distillation where it names a teacher; `network` is a class of the user's own."""
-    if config.distil.teacher:
+    """The task of a configuration: distillation where it has no data; `network` is a class of the user's own."""
+    if data is None:
         return Distillation(config, schedule, device, mine, network)
     return Denoising(config, data, schedule, device, mine)
