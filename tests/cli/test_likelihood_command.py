@@ -83,6 +83,42 @@ def test_a_toy_law_is_drawn_anew(data):
     assert "bound" not in said.out
 
 
+def test_columns_go_by_their_names(data):
+    """A table with its columns in another order is the same table; one with other columns is another."""
+    line = "-n 9 --terms 0 --steps 4 --quiet --json"
+    head, *rows = Path("table.csv").read_text().splitlines()
+    first, second, *rest = head.split(",")
+    swapped = [",".join([row.split(",")[1], row.split(",")[0], *row.split(",")[2:]]) for row in [head, *rows]]
+    Path("swapped.csv").write_text("\n".join(swapped) + "\n")
+    done(f"likelihood table table.csv {line} own.json")
+    done(f"likelihood table swapped.csv {line} swapped.json")
+    own, other = (json.loads(Path(f"{name}.json").read_text())["flow_nats"] for name in ("own", "swapped"))
+    assert other == pytest.approx(own, rel=1e-5)
+    Path("named.csv").write_text("\n".join([",".join(["mass", second, *rest]), *rows]) + "\n")
+    said = call("likelihood table named.csv")
+    assert said.code == 2
+    assert f"the data have the columns mass, {second}; the model knows {first}, {second}" in said.err
+
+
+def test_classes_go_by_their_names(data):
+    """Some of the model's classes are told as well; of others it says so."""
+    for folder in sorted(Path("photos").iterdir())[1:]:
+        folder.rename(Path(".") / f"{folder.name}-away")
+    done("likelihood pets photos -n 2 --terms 4 --steps 0 --quiet --json some.json")
+    assert json.loads(Path("some.json").read_text())["classes_told"] is True
+    (kept,) = Path("photos").iterdir()
+    kept.rename(Path("photos") / "unicorn")
+    said = done("likelihood pets photos -n 2 --terms 4 --steps 0 --quiet")
+    assert "knows no class unicorn: it is told none" in said.err
+
+
+def test_one_value_has_no_error_and_too_few_are_told(data):
+    assert "+-" not in done("likelihood table -n 1 --terms 4 --steps 2 --quiet").out
+    said = done("likelihood table -n 100 --terms 0 --steps 4 --quiet").out
+    assert "40 samples of table.csv, the training data, all there are" in said
+    assert "half the steps of the ODE change its -log p by" in said
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from commands import call, done, write_table
 
+from fromnoise.evaluation import Quality
 from fromnoise.model import load
 
 
@@ -15,27 +16,33 @@ def table(runs):
 
 
 def test_a_run_is_sampled_as_was_found(table, monkeypatch):
-    monkeypatch.setattr("fromnoise.evaluation.tuning.Reference.limit", lambda self, seeds: 1e9)  # all is good enough
+    monkeypatch.setattr(
+        "fromnoise.evaluation.tuning.Reference.limit", lambda self, seeds: Quality(1e9, 1.0)
+    )  # all is good enough
     said = done("tune table -n 20 --calls 3 --solvers unipc --seeds 2 --quiet --out t.png --json t.json")
-    assert "the chain of 8 steps" in said.out
+    assert "the chain, 8 steps" in said.out
+    assert "20 x 22 network calls" in said.out
     numbers = json.loads(Path("t.json").read_text())
     assert numbers["chosen"]["solver"] == "unipc"
     assert Path("t.png").read_bytes()[:4] == b"\x89PNG"
     sample = load("table").config.sample
     assert (sample.solver, sample.steps, sample.path) == ("unipc", 3, numbers["chosen"]["path"])
-    assert "3 network calls each" in done("sample table -n 2 --quiet --out a.npy").err
+    again = done("tune table -n 20 --calls 2 --solvers ddim --seeds 2 --quiet")
+    assert f"(it was solver unipc path {sample.path} steps 3)" in again.err
+    assert load("table").config.sample.steps == 2
+    assert "2 network calls each" in done("sample table -n 2 --quiet --out a.npy").err
     Path("table/tuned.toml").unlink()
     assert load("table").config.sample.solver == "ddpm"
 
 
 def test_a_bundled_model_is_only_measured(runs, monkeypatch):
-    monkeypatch.setattr("fromnoise.evaluation.tuning.Reference.limit", lambda self, seeds: 1e9)
+    monkeypatch.setattr("fromnoise.evaluation.tuning.Reference.limit", lambda self, seeds: Quality(1e9, 1.0))
     said = done("tune swissroll -n 20 --calls 3 --solvers ddim --seeds 2 --reference 4 --quiet")
     assert "not a run of yours: give those options" in said.out
 
 
 def test_nothing_is_written_where_nothing_is_good_enough(table, monkeypatch):
-    monkeypatch.setattr("fromnoise.evaluation.tuning.Reference.limit", lambda self, seeds: -1.0)
+    monkeypatch.setattr("fromnoise.evaluation.tuning.Reference.limit", lambda self, seeds: Quality(-1.0, 1.0))
     assert "nothing that was tried" in done("tune table -n 20 --calls 3 --solvers ddim --seeds 2 --quiet").out
     assert not Path("table/tuned.toml").exists()
 

@@ -20,6 +20,8 @@ MISTAKES = [
     ("frobnicate", "unknown command frobnicate; known: demo, train, sample"),
     ("train", "arguments are required: WHAT, --out; see fromnoise train --help"),
     ("train swissroll", "arguments are required: --out; see fromnoise train --help"),
+    ("train swissroll --out swissroll", "comes with the package: give another --out, as runs/swissroll"),
+    ("distil table --out table", "is the teacher's folder; give the student one of its own"),
     ("train --out run", "arguments are required: WHAT"),
     ("train swissroll --out", "--out: expected one argument"),
     ("train swisroll --out run", "unknown recipe or data swisroll; did you mean swissroll"),

@@ -10,7 +10,7 @@ import torch
 
 import fromnoise as fn
 from fromnoise.errors import UserError
-from fromnoise.evaluation import Reference, measure_for, tune
+from fromnoise.evaluation import Confirmed, Quality, Reference, measure_for, tune
 
 
 class Pretend:
@@ -23,7 +23,10 @@ class Pretend:
         self.distance, self.asked = distance, []
 
     def walk(self, solver, steps, path):
-        return SimpleNamespace(calls=steps and (2 * steps - 1 if solver == "heun" else steps))
+        pass
+
+    def calls(self, solver, steps, path):
+        return 2 * steps - 1 if solver == "heun" else steps
 
     def sample(self, n, *, seed, solver, steps, path, progress):
         self.asked.append((solver, path, steps, seed))
@@ -31,8 +34,10 @@ class Pretend:
 
 
 def run(distance, **options):
+    """With a quality that is a distance alone, or both of its parts."""
     model = Pretend(distance)
-    return model, tune(model, lambda x: x, 100, **{"ladder": (4, 8), "solvers": ("ddim", "heun"), **options})
+    measure = lambda x: x if isinstance(x, Quality) else Quality(x, 0.0)  # noqa: E731
+    return model, tune(model, measure, 100, **{"ladder": (4, 8), "solvers": ("ddim", "heun"), **options})
 
 
 def test_the_cheapest_within_the_noise_is_chosen():
@@ -44,7 +49,7 @@ def test_the_cheapest_within_the_noise_is_chosen():
         return 1.05 if (solver, steps) in {("ddim", 8), ("heun", 4)} else 3.0
 
     model, found = run(distance)
-    assert found.reference.distances == pytest.approx([1.0, 1.1, 1.2])
+    assert [one.distance for one in found.reference.found] == pytest.approx([1.0, 1.1, 1.2])
     assert (found.chosen.solver, found.chosen.steps, found.chosen.calls) == ("heun", 4, 7)
     assert ("ddpm", "even", 1000, 0) in model.asked
     assert {one.calls for one in found.tried if one.solver == "heun"} == {3, 7}
@@ -56,7 +61,25 @@ def test_luck_with_one_seed_is_not_enough():
             return 1.0 + 0.1 * seed
         return 3.0 if steps == 4 and seed > 0 else 1.0
 
-    _, found = run(distance, solvers=("ddim",))
+    said = []
+    _, found = run(distance, solvers=("ddim",), report=said.append)
+    assert found.chosen.steps == 8
+    assert [(one.way.steps, one.holds) for one in said if isinstance(one, Confirmed)] == [
+        (4, False),
+        (4, False),
+        (8, True),
+    ]
+
+
+def test_a_few_samples_astray_are_too_many():
+    """The distance is the chain's, but one sample in ten lies where no data are."""
+
+    def quality(solver, path, steps, seed):
+        if solver == "ddpm":
+            return Quality(1.0 + 0.1 * seed, 0.01)
+        return Quality(1.0, 0.1 if steps < 8 else 0.015)
+
+    _, found = run(quality, solvers=("ddim",))
     assert found.chosen.steps == 8
 
 
@@ -66,16 +89,24 @@ def test_nothing_may_be_good_enough():
 
 
 def test_the_limit_is_two_standard_errors_of_a_difference():
-    reference = Reference(10, [1.0, 2.0, 3.0])
-    assert reference.limit(3) == pytest.approx(2 + 2 * (2 / 3) ** 0.5)
-    assert reference.limit(1) == pytest.approx(2 + 2 * (4 / 3) ** 0.5)
+    reference = Reference(10, [Quality(distance, distance / 10) for distance in (1.0, 2.0, 3.0)], 100)
+    for seeds in (1, 3):
+        limit = 2 + 2 * (1 / seeds + 1 / 3) ** 0.5
+        assert reference.limit(seeds) == pytest.approx((limit, limit / 10))
+
+
+@pytest.mark.parametrize(("share", "taken"), [(0.0, 0.01), (0.2, 0.2)])
+def test_a_share_is_not_known_better_than_chance_allows(share, taken):
+    """Seeds that agree have a spread of 0; n draws of a coin have not, and where none went astray one may have."""
+    limit = Reference(10, [Quality(1.0, share)] * 2, 100).limit(2)
+    assert limit == pytest.approx((1.0, share + 2 * (taken * (1 - taken) / 100) ** 0.5))
 
 
 def test_progress_stays_within_its_total():
     done = []
     model = fn.load("swissroll")
     tune(
-        model, lambda x: float(x.std()), 8, ladder=[3], solvers=["ddim"], seeds=2, reference=3,
+        model, lambda x: Quality(float(x.std()), 0.0), 8, ladder=[3], solvers=["ddim"], seeds=2, reference=3,
         progress=lambda at, total: done.append((at, total)),
     )  # fmt: skip
     assert done[0][1] == 2 * 3 + 2 * 3
@@ -97,15 +128,24 @@ def test_a_student_has_nothing_to_tune():
 
 def test_the_measure_of_points_is_in_the_models_units():
     model = fn.load("swissroll")
-    title, measure = measure_for(model, 500)
-    assert title == "sliced Wasserstein distance"
+    names, measure = measure_for(model, 500)
+    assert names == ("sliced Wasserstein distance", "astray")
     data = fn.data.load("swissroll", n=500, seed=3)
-    near = measure(data.units.to_own(data.batch(range(500))))
-    assert near < 0.15 < measure(torch.zeros(500, 2))
+    real = data.units.to_own(data.batch(range(500)))
+    near, far = measure(real), measure(torch.zeros(500, 2))
+    assert near.distance < 0.15 < far.distance
+    assert near.astray < 0.03
+    assert far.astray == 1.0
+    some = real.clone()
+    some[:25] = data.units.to_own(torch.zeros(2))  # between the arms; the distance hardly sees them
+    assert measure(some).astray == pytest.approx(near.astray + 0.05, abs=0.01)
+    assert measure(some).distance < 1.5 * near.distance
 
 
 def test_the_measure_of_digits_is_on_their_features():
-    title, measure = measure_for(fn.load("mnist"), 100)
+    names, measure = measure_for(fn.load("mnist"), 100)
     digits = fn.data.load("mnist", size=28).batch(range(200))
-    assert title == "Fréchet distance"
-    assert measure(digits) < measure(torch.rand(200, 1, 28, 28) * 2 - 1)
+    assert names == ("Fréchet distance", "not clear")
+    good, noise = measure(digits), measure(torch.rand(200, 1, 28, 28) * 2 - 1)
+    assert good.distance < noise.distance
+    assert good.astray < 0.1 < 0.9 < noise.astray

@@ -11,7 +11,7 @@ import torch
 import fromnoise as fn
 from fromnoise.data import load as load_data
 from fromnoise.errors import UserError
-from fromnoise.evaluation import sliced_wasserstein
+from fromnoise.evaluation import bound, flow, sliced_wasserstein
 from fromnoise.model import Model
 from fromnoise.process import Denoised, at, reverse
 from fromnoise.sampling import Multistep, path
@@ -114,6 +114,31 @@ def test_a_teacher_that_changes_is_noticed(tmp_path):
     model.with_network(network).save(tmp_path / "teacher")
     with pytest.raises(UserError, match="has changed since this distillation began"):
         drain(config, None)
+
+
+def test_a_teacher_may_move(tmp_path):
+    """Its digest says that it is the same; whatever else has changed is named by what says most."""
+    fn.load("swissroll").save(tmp_path / "teacher")
+    how = {"train.steps": 2, "train.batch": 4}
+    drain(distilled(str(tmp_path / "teacher"), 4).override(how), tmp_path / "run")
+    (tmp_path / "teacher").rename(tmp_path / "moved")
+    config = distilled(str(tmp_path / "moved"), 4).override(how)
+    assert drain(config.override({"train.steps": 3}), tmp_path / "run")[0].step == 2
+    with pytest.raises(UserError, match=r"was trained with distil\.teacher"):
+        drain(distilled("swissroll", 3).override({**how, "train.seed": 1, "distil.digest": ""}), tmp_path / "run")
+
+
+def test_a_student_knows_its_own_levels_alone(tmp_path):
+    config = distilled("swissroll", 4).override({"train.steps": 1, "train.batch": 4})
+    drain(config, tmp_path / "four")
+    student = fn.load(tmp_path / "four")
+    assert torch.equal(student.sample(3, solver="ddim", steps=4, path="even"), student.sample(3))
+    for other in ({"steps": 8}, {"solver": "ddpm"}, {"path": "lambda"}, {"on": "cosine"}):
+        with pytest.raises(UserError, match="levels of its own 4 steps alone"):
+            student.sample(3, **other)
+    for measure in (bound, flow):
+        with pytest.raises(UserError, match="ask swissroll"):
+            measure(student, torch.zeros(2, 2))
 
 
 @pytest.mark.slow

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from fromnoise.cli.arguments import whole
 from fromnoise.cli.train import check_places, follow
+from fromnoise.errors import UserError
 
 EPILOG = """\
 The result is a run like any other: the same line again goes on, and fromnoise sample draws from it. Its guidance is
@@ -33,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Distil."""
     check_places(args)
+    if Path(args.model).resolve() == Path(args.out).resolve():
+        raise UserError(f"--out {args.out} is the teacher's folder; give the student one of its own")
     from fromnoise.model.options import parse_value
     from fromnoise.training import distilled
 

@@ -47,10 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solver", action=Solvers, help="by name, or help for a list; the model's own unless given")
     parser.add_argument("--steps", type=whole(1), help="steps a sample; the model's own unless given")
     parser.add_argument(
-        "--path", help="the levels between: even, leading, lambda or karras; the model's own unless given"
+        "--path", help="the levels between: even, quadratic, leading, lambda or karras; the model's own unless given"
     )
     parser.add_argument(
-        "--on", metavar="SCHEDULE", help="another schedule to walk on: vp, sub-vp, ve, flow, linear, cosine"
+        "--on",
+        metavar="SCHEDULE",
+        help="another schedule to walk on: linear, linear-scaled, cosine, sigmoid, vp, sub-vp, ve or flow",
     )
     parser.add_argument("--label", help="a class, by name or number")
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")

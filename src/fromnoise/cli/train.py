@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import time
 from pathlib import Path
@@ -50,6 +51,10 @@ def check_places(args: argparse.Namespace) -> None:
     check_numbers(args.json)
     if Path(args.out).is_file():
         raise UserError(f"--out {args.out} is a file; give a folder")
+    from fromnoise.model import bundled
+
+    if args.out in bundled():
+        raise UserError(f"{args.out} is a model that comes with the package: give another --out, as runs/{args.out}")
 
 
 def follow(config: Config, args: argparse.Namespace) -> None:
@@ -63,6 +68,7 @@ def follow(config: Config, args: argparse.Namespace) -> None:
             if isinstance(event, Started):
                 started = event
                 _introduce(event)
+                update(event.step, event.steps, "")
             elif isinstance(event, Stepped) and started is not None:
                 loss = event.loss
                 update(event.step, started.steps, f"loss {loss:.4g}  {event.rate:.3g} steps/s")
@@ -133,4 +139,5 @@ def _conclude(event: Any, started: Any, loss: float, seconds: float, args: argpa
     if event.interrupted:
         raise KeyboardInterrupt(f"stopped at step {event.step} and saved; the same line again goes on")
     command = f"fromnoise sample {shlex.quote(args.out)} -n 64 --out samples.png"
-    note(f"done: {count(event.step, 'step')} in {seconds:.0f} s. Next: {command}")
+    last = "" if math.isnan(loss) else f", loss {loss:.4g}"
+    note(f"done: {count(event.step, 'step')} in {seconds:.0f} s{last}. Next: {command}")

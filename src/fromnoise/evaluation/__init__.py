@@ -4,13 +4,15 @@ from fromnoise.evaluation.digits import Judged, judge_digits
 from fromnoise.evaluation.distances import Measured, beside_floor, sliced_wasserstein
 from fromnoise.evaluation.frechet import frechet
 from fromnoise.evaluation.log_prob import Bound, FlowDensity, bits, bound, flow
-from fromnoise.evaluation.tuning import Reference, Tried, Tuned, measure_for, tune
+from fromnoise.evaluation.tuning import Confirmed, Quality, Reference, Tried, Tuned, measure_for, planned, tune
 
 __all__ = [
     "Bound",
+    "Confirmed",
     "FlowDensity",
     "Judged",
     "Measured",
+    "Quality",
     "Reference",
     "Tried",
     "Tuned",
@@ -21,6 +23,7 @@ __all__ = [
     "frechet",
     "judge_digits",
     "measure_for",
+    "planned",
     "sliced_wasserstein",
     "tune",
 ]

@@ -84,13 +84,14 @@ def bound(
     σ_t² is as the model samples; where it has no variance at t = 1, L_0 takes that of β_1, since σ_q(1) = 0 makes it
     infinite. Of the T − 1 terms L_{t−1}, `terms` are drawn, one a stratum and another for each sample, and weighted:
     the sum is unbiased. Strata are narrow at small t, where terms are large. Images are counted in their 8-bit values.
-    Raises UserError for a schedule without whole steps, and ValueError for terms < 1.
+    Raises UserError for a schedule without whole steps and a model that was distilled, and ValueError for terms < 1.
 
     >>> import fromnoise as fn
     >>> found = bound(fn.load("swissroll"), torch.zeros(4, 2), terms=5)
     >>> found.total.shape, found.times.shape
     (torch.Size([4]), torch.Size([5]))
     """
+    _check(model)
     if not is_discrete(model.schedule):
         raise UserError("the bound is that of a chain of whole steps; this schedule has none: ask for the flow alone")
     if terms < 1:
@@ -148,13 +149,14 @@ def flow(
     nothing below, so noise of that level counts as part of the data. `steps` Runge–Kutta steps, evenly in lam, of four
     calls each. Up to 16 dimensions the divergence is exact. Above it is estimated by
     `probes` vectors of random signs a sample, whose spread gives the errors where there are two or more. Images are
-    dequantised: uniform noise of one bin's width is added (Song et al. 2021).
+    dequantised: uniform noise of one bin's width is added (Song et al. 2021). Raises UserError for a distilled model.
 
     >>> import fromnoise as fn
     >>> found = flow(fn.load("swissroll"), torch.zeros(4, 2), steps=4)
     >>> found.total.shape, float(found.errors.max())
     (torch.Size([4]), 0.0)
     """
+    _check(model)
     generator = torch.Generator().manual_seed(seed)
     if model.facts.kind == "images":
         x_0 = x_0 + WIDTH * (torch.rand(x_0.shape, generator=generator).to(x_0) - 0.5)
@@ -186,6 +188,13 @@ def flow(
     totals = torch.cat(parts, 1)
     spread = totals.std(0) / count**0.5 if count > 1 else torch.zeros_like(totals[0])
     return FlowDensity(totals.mean(0), spread)
+
+
+def _check(model: Model) -> None:
+    if model.config.distil.teacher:
+        raise UserError(
+            f"a distilled model is no denoiser between the levels of its own steps: ask {model.config.distil.teacher}"
+        )
 
 
 def rising(model: Model, steps: int) -> list[Level]:

@@ -65,8 +65,10 @@ class Model:
 
         x is (B, *shape) in [-1, 1] units at level 0, t a time in [0, T] or one a sample, (B,). A label is a
         class number or one a sample; None means no class. In float32, whatever sample.precision says; without
-        gradients.
+        gradients. Raises UserError for samples of another shape and classes that there are not.
         """
+        if tuple(x.shape[1:]) != tuple(self.facts.shape):
+            raise UserError(f"this model's samples have shape {self.facts.shape}, got {tuple(x.shape[1:])}")
         denoise = self._denoiser(self._labels(label, len(x)), precision="fp32")
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
@@ -154,7 +156,7 @@ class Model:
         """
         if n < 1:
             raise UserError(f"the number of samples must be at least 1, got {n}")
-        if not 0 <= seed < 2**63:
+        if not (isinstance(seed, int) and 0 <= seed < 2**63):
             raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
         way = self.walk(solver, steps, path, on)
         labels = self.labels(n, label, first)
@@ -181,7 +183,17 @@ class Model:
         path: str | Sequence[Level] | None = None,
         on: str | Schedule | None = None,
     ) -> Walk:
-        """The solver and the levels that a sample walks: those asked for, else the model's own."""
+        """The solver and the levels that a sample walks: those asked for, else the model's own.
+
+        Raises UserError for what there is not, and for other steps than its own of a model that was distilled.
+        """
+        own, kept = self.config.sample, self.config.distil.teacher
+        asked = ((solver, own.solver), (steps, own.steps), (path, own.path))
+        if kept and (on is not None or any(isinstance(one, str | int) and one != mine for one, mine in asked)):
+            raise UserError(
+                f"this model was distilled and knows the levels of its own {own.steps} steps alone: leave out "
+                "solver, steps, path and on, or ask its teacher"
+            )
         return walk(self.config.sample, self._on(on), solver, steps, path)
 
     def steps(

@@ -33,7 +33,7 @@ def variation(grid: Grid) -> Functional:
 
     >>> grid = Grid((100,))
     >>> round(float(variation(grid).value(torch.cos(torch.pi * grid.points[0]))), 3)
-    1.999
+    2.0
     """
 
     def value(u: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
         "distil.substeps": most // steps if own else max(1, round(min(32, most) / steps)),
         "distil.digest": fingerprint(teacher), "process.times": "uniform",
         "distil.match": 0.25 if sharpen else 0.0,
-        "train.init": name, "train.steps": STEPS, "train.warmup": 50, "train.flip": False,
+        "train.init": name, "train.steps": STEPS, "train.warmup": 50, "train.flip": False, "train.log_every": 20,
         "train.lr": teacher.config.train.lr, "train.decay": "cosine", "train.label_dropout": 0.0,
         "sample.solver": "ddim", "sample.path": teacher.config.sample.path if own else "even",
         "sample.steps": steps, "sample.weight": 1.0,

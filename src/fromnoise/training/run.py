@@ -51,14 +51,27 @@ def write_run(run: Path, config: Config) -> None:
 
 def _same(run: Path, before: Config, now: Config) -> None:
     old, new = _flat(before), _flat(now)
-    changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    if now.distil.digest and now.distil.digest == before.distil.digest:
+        for key in ("distil.teacher", "distil.law", "train.init"):  # the same teacher, wherever it lies
+            if (old[key], new[key]) == (before.distil.teacher, now.distil.teacher):
+                new[key] = old[key]
+    changed = sorted((key for key in {*old, *new} if old.get(key) != new.get(key)), key=_telling)
     if changed:
         key = changed[0]
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
         raise UserError(
-            f"{run} was trained with {key} = {old.get(key, 'unset')}, not {new.get(key, 'unset')}{more}; "
+            f"{run} was trained with {key} = {_said(old.get(key))}, not {_said(new.get(key))}{more}; "
             "give the same settings to go on, or another --out to begin anew"
         )
+
+
+def _telling(key: str) -> tuple[bool, bool, str]:
+    """What says most comes first: names of data, network and schedule, then the teacher."""
+    return not key.endswith(".name"), key != "distil.teacher", key
+
+
+def _said(value: object) -> object:
+    return "unset" if value in (None, "") else value
 
 
 def _flat(config: Config) -> dict[str, object]:
