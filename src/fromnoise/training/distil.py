@@ -33,8 +33,8 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
 
     The student begins as the teacher and is told the class always: it learns the teacher's guided samples, and needs no
     guidance of its own. A teacher that was distilled itself knows its own levels alone: it takes its own steps, of
-    which the student's must be a part. One step for images ends with `Matching`. `network` is the class of a network of
-    your own. Raises UserError for a model that there is not, and for a number of steps that it cannot teach.
+    which the student's must be a part. Of images the last quarter of training is `Matching`. `network` is the class of
+    a network of your own. Raises UserError for a model that there is not, and for a number of steps that it cannot teach.
 
     >>> distilled("mnist", 4).sample.steps
     4
@@ -47,12 +47,11 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
         parts = " or ".join(str(n) for n in range(1, most) if most % n == 0)
         raise UserError(f"{name} was distilled into {most} steps: distil it into {parts}, not {steps}")
     root = (teacher.config.distil.law or teacher.config.distil.teacher) if own else name
-    sharpen = steps == 1 and teacher.facts.kind == "images"
     changes = {
         "distil.teacher": name, "distil.law": root, "distil.steps": steps, "distil.solver": "ddim" if own else "dpmpp",
         "distil.substeps": most // steps if own else max(1, round(min(32, most) / steps)),
         "distil.digest": fingerprint(teacher), "process.times": "uniform",
-        "distil.match": 0.25 if sharpen else 0.0,
+        "distil.match": 0.25 if teacher.facts.kind == "images" else 0.0,
         "train.init": name, "train.steps": STEPS, "train.warmup": 50, "train.flip": False, "train.log_every": 20,
         "train.lr": teacher.config.train.lr, "train.decay": "cosine", "train.label_dropout": 0.0,
         "sample.solver": "ddim", "sample.path": teacher.config.sample.path if own else "even",
@@ -93,7 +92,7 @@ class Distillation:
     """First the teacher's walks are learned, step by step, then the law of their ends (`Matching`).
 
     Walks pair each noise with its sample: the student learns quickly what belongs where, but in one step stays too
-    smooth. Matching makes sharp what it has, within a few hundred steps. `distil.match` is the share of the steps, the
+    smooth, in four with a haze. Matching makes sharp what it has, within a few hundred steps. `distil.match` is the share of the steps, the
     last, that go to it; the critic begins earlier, and learns at the full rate while the student's falls. No data are
     needed. Raises UserError for settings that are not those of a student of this teacher.
     """
