@@ -14,23 +14,18 @@ from fromnoise.pde import (
     Functional,
     Grid,
     Increments,
-    dirichlet,
     evolve,
     explicit,
     exponential,
     growth,
+    prior,
+    random_fields,
     restored,
     variation,
 )
 
 GRID, DT, R = Grid((100,)), 0.15 * 0.01**2, 2.0
 """H's Figure 7."""
-
-
-def random_fields(grid, n, seed=0):
-    u = torch.randn(n, *grid.cells, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    u = u - u.mean(grid.axes, keepdim=True)
-    return restored(u, dirichlet(grid), torch.full((n,), R, dtype=torch.float64), grid.axes)
 
 
 def mode(grid, *k):
@@ -129,11 +124,14 @@ def test_the_schemes_agree_to_first_order_on_one_path_of_the_noise():
 
 def test_other_functionals_are_conserved():
     """The total variation, whose degree is told, and one that is no power: Newton finds the factor."""
-    mixed = Functional(lambda u: GRID.energy(u) + variation(GRID).value(u))
-    for functional in (variation(GRID), mixed):
+
+    def mixed(grid):
+        return Functional(lambda u: grid.energy(u) + variation(grid).value(u))
+
+    for conserve in (variation, mixed):
         u_0 = random_fields(GRID, 3)
-        u = after(evolve(u_0, GRID, dt=DT, functional=functional), 300)
-        assert torch.allclose(functional.value(u), functional.value(u_0), rtol=1e-11)
+        u = after(evolve(u_0, GRID, dt=DT, conserve=conserve), 300)
+        assert torch.allclose(conserve(GRID).value(u), conserve(GRID).value(u_0), rtol=1e-11)
         assert not torch.allclose(GRID.energy(u), GRID.energy(u_0), rtol=1e-2)
 
 
@@ -150,6 +148,32 @@ def test_a_degree_that_is_told_and_one_that_is_found_agree(factor, degree):
     found = restored(u, Functional(power), target, (-1,))
     assert torch.allclose(told, factor * u, rtol=1e-10)
     assert torch.allclose(found, told, rtol=1e-10)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_without_a_functional_the_equation_is_linear(scheme):
+    """Each mode is an Ornstein-Uhlenbeck process of its own: its mean and variance after 50 steps are known."""
+    grid, dt, steps, n = Grid((8,)), 2e-3, 50, 4000
+    u_0 = random_fields(grid, 1, R=None).expand(n, 8)
+    noise = Increments(FORCINGS["white"], grid, eta=0.5, dt=dt, n=n)
+    c = grid.coefficients(after(evolve(u_0, grid, dt=dt, noise=noise, scheme=SCHEMES[scheme], conserve=None), steps))
+    g, h = (part(grid.eigenvalues * dt) for part in (SCHEMES[scheme].gain, SCHEMES[scheme].passed))
+    mean = g**steps * grid.coefficients(u_0[0])
+    var = h**2 * 0.25 * dt * torch.stack([g ** (2 * i) for i in range(steps)]).sum(0)
+    assert torch.allclose(c.mean(0)[1:], mean[1:], atol=4 * float(var.max() / n) ** 0.5)
+    assert torch.allclose(c.var(0)[1:], var[1:], rtol=5 * (2 / n) ** 0.5)
+
+
+def test_random_fields_have_their_law_and_their_numbers():
+    grid = Grid((6, 4))
+    u = random_fields(grid, 3000, R=None, seed=4)
+    c = grid.coefficients(u)
+    assert torch.allclose(c.var(0), prior(grid), rtol=5 * (2 / 3000) ** 0.5, atol=1e-20)
+    assert torch.equal(random_fields(grid, 2, R=None, seed=4, first=7), u[7:9])
+    assert not torch.equal(random_fields(grid, 2, R=None, seed=5, first=7), u[7:9])
+    assert torch.allclose(grid.energy(random_fields(grid, 5, R=3.0)), torch.full((5,), 3.0, dtype=torch.float64))
+    with pytest.raises(ValueError, match="from 0 on"):
+        random_fields(grid, 1, seed=-1)
 
 
 def test_what_cannot_be_evolved():

@@ -9,6 +9,7 @@ from fromnoise.figures.fields import draw_fields
 from fromnoise.figures.film import film, write_film
 from fromnoise.figures.likelihood import bound_figure
 from fromnoise.figures.page import Code, Film, Heading, Picture, Table, Text, page
+from fromnoise.figures.pde import profiles_figure, shares_figure
 from fromnoise.figures.pictures import grid, save_each, save_picture, to_uint8
 from fromnoise.figures.points import draw_samples, scatter
 from fromnoise.figures.schedule import forward_figure, forward_film, schedule_figure
@@ -33,11 +34,13 @@ __all__ = [
     "grid",
     "loss_figure",
     "page",
+    "profiles_figure",
     "save",
     "save_each",
     "save_picture",
     "scatter",
     "schedule_figure",
+    "shares_figure",
     "style",
     "to_uint8",
     "tune_figure",

@@ -12,6 +12,8 @@ from fromnoise.pde.equation import (
     restored,
     variation,
 )
+from fromnoise.pde.fields import prior, random_fields
+from fromnoise.pde.forward import Problem, kept, pairs
 from fromnoise.pde.grid import Grid
 from fromnoise.pde.noise import FORCINGS, Forcing, Increments
 from fromnoise.pde.theory import critical, share
@@ -23,6 +25,7 @@ __all__ = [
     "Functional",
     "Grid",
     "Increments",
+    "Problem",
     "Scheme",
     "critical",
     "dirichlet",
@@ -30,6 +33,10 @@ __all__ = [
     "explicit",
     "exponential",
     "growth",
+    "kept",
+    "pairs",
+    "prior",
+    "random_fields",
     "restored",
     "share",
     "variation",

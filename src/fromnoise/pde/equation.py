@@ -139,14 +139,14 @@ def evolve(
     dt: float,
     noise: Iterable[Tensor] | None = None,
     scheme: Scheme = explicit,
-    functional: Functional | None = None,
+    conserve: Callable[[Grid], Functional] | None = dirichlet,
 ) -> Iterator[Tensor]:
     """u after one step, two steps, and so on without end, (..., *cells): H (6.4)–(6.6).
 
     Each step takes δt of diffusion and an increment of the noise, takes the mean away (the φ_0 component, which would
-    grow as e^∫r), and multiplies each field by what brings the functional (the Dirichlet energy unless given) back to
-    the value that it had in the beginning. That is r(t)u, for it acts along u alone. Raises ValueError for a δt that
-    the scheme cannot take, and for fields that are constant in space.
+    grow as e^∫r), and multiplies each field by what brings the functional back to the value that it had in the
+    beginning. That is r(t)u, for it acts along u alone. With `conserve` None there is no r: the linear equation, whose
+    laws are Gaussian. Raises ValueError for a δt that the scheme cannot take and for fields that are constant in space.
 
     >>> grid = Grid((100,))
     >>> u = torch.randn(5, 100, dtype=torch.float64)
@@ -158,10 +158,10 @@ def evolve(
     """
     if u_0.shape[-len(grid.cells) :] != grid.cells:
         raise ValueError(f"fields on this grid have shape (..., {', '.join(map(str, grid.cells))}), got {u_0.shape}")
-    functional = functional or dirichlet(grid)
+    functional = None if conserve is None else conserve(grid)
     step, increments = scheme.make(grid, dt), None if noise is None else iter(noise)
     u = u_0 - u_0.mean(grid.axes, keepdim=True)
-    target = functional.value(u)
+    target = None if functional is None else functional.value(u)
     while True:
         try:
             increment = None if increments is None else next(increments)
@@ -169,5 +169,6 @@ def evolve(
             return
         u = step(u, increment)
         u.sub_(u.mean(grid.axes, keepdim=True))
-        u = restored(u, functional, target, grid.axes)
+        if functional is not None and target is not None:
+            u = restored(u, functional, target, grid.axes)
         yield u

@@ -34,7 +34,8 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
     The student begins as the teacher and is told the class always: it learns the teacher's guided samples, and needs no
     guidance of its own. A teacher that was distilled itself knows its own levels alone: it takes its own steps, of
     which the student's must be a part. Of images the last quarter of training is `Matching`. `network` is the class of
-    a network of your own. Raises UserError for a model that there is not, and for a number of steps that it cannot teach.
+    a network of your own. Raises UserError for a model that there is not, and for a number of steps that it cannot
+    teach.
 
     >>> distilled("mnist", 4).sample.steps
     4
@@ -92,9 +93,9 @@ class Distillation:
     """First the teacher's walks are learned, step by step, then the law of their ends (`Matching`).
 
     Walks pair each noise with its sample: the student learns quickly what belongs where, but in one step stays too
-    smooth, in four with a haze. Matching makes sharp what it has, within a few hundred steps. `distil.match` is the share of the steps, the
-    last, that go to it; the critic begins earlier, and learns at the full rate while the student's falls. No data are
-    needed. Raises UserError for settings that are not those of a student of this teacher.
+    smooth, in four with a haze. Matching makes sharp what it has, within a few hundred steps. `distil.match` is the
+    share of the steps, the last, that go to it; the critic begins earlier, and learns at the full rate while the
+    student's falls. No data are needed. Raises UserError for settings that are not those of a student of this teacher.
     """
 
     EARLIER = 100

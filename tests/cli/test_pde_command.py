@@ -1,0 +1,61 @@
+"""fromnoise pde: pictures, films and pairs of H section 6."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import done, refused
+
+from fromnoise.pde import FORCINGS, Grid, Problem, pairs
+
+
+def test_pairs_are_written_with_their_grid():
+    done("pde --eta 3 --forcing smooth --cells 20 --steps 30 -n 7 --seed 2 --quiet --out pairs.npz")
+    found = np.load("pairs.npz", allow_pickle=False)
+    grid = Grid((20,))
+    u_0, u_T = pairs(Problem(grid, 3.0, FORCINGS["smooth"], steps=30, seed=2), 7)
+    assert np.array_equal(found["u_0"], u_0.numpy())
+    assert np.array_equal(found["u_T"], u_T.numpy())
+    assert float(found["t"]) == pytest.approx(30 * 0.15 / 400)
+    assert np.allclose(found["x"], grid.points[0])
+    assert not np.allclose(u_0, u_T, atol=1e-3)
+
+
+def test_a_pair_is_its_own_in_any_company(monkeypatch):
+    monkeypatch.setattr("fromnoise.pde.forward.AT_ONCE", 3)
+    problem = Problem(Grid((20,)), steps=20)
+    whole, alone = pairs(problem, 7), pairs(problem, 2, first=4)
+    for a, b in zip(whole, alone, strict=True):
+        assert torch.equal(a[4:6], b)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_profiles_of_several_amplitudes(suffix):
+    done(f"pde --cells 10 --steps 16 --eta 0 100 --quiet --out figure.{suffix}")
+    assert Path(f"figure.{suffix}").stat().st_size > 5000
+
+
+def test_a_film_and_the_shares():
+    done("pde --cells 10 --steps 30 --eta 100 --quiet --out film.webp")
+    assert Path("film.webp").read_bytes()[8:12] == b"WEBP"
+    done("pde --cells 10 --steps 30 --shares --quiet --out shares.png")
+    assert Path("shares.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--out a.txt", "use .png, .svg, .pdf"),
+        ("--out a.npz --eta 1 2", "of one amplitude: give --eta once"),
+        ("--out a.npz", "of one amplitude"),
+        ("--out a.png --eta -1", "not negative, got -1"),
+        ("--out a.png --forcing wite", "did you mean white"),
+        ("--out a.png --scheme implicit", "unknown scheme implicit; did you mean explicit"),
+        ("--out a.png --dt 0.1", "at most 5e-05; or use --scheme exponential"),
+        ("--out a.png --dt -1", "not negative"),
+        ("--out a.npz --shares", "use .png, .svg or .pdf"),
+    ],
+)
+def test_mistakes_are_one_line(line, message):
+    refused(f"pde {line}", message)
