@@ -15,7 +15,7 @@ from fromnoise.pde.equation import (
 from fromnoise.pde.fields import prior, random_fields
 from fromnoise.pde.forward import Problem, kept, pairs
 from fromnoise.pde.grid import Grid
-from fromnoise.pde.noise import FORCINGS, Forcing, Increments
+from fromnoise.pde.forcing import FORCINGS, Forcing, Increments
 from fromnoise.pde.theory import critical, share
 
 __all__ = [

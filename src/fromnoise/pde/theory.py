@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fromnoise.pde.equation import Scheme, explicit
 from fromnoise.pde.grid import Grid
-from fromnoise.pde.noise import Forcing
+from fromnoise.pde.forcing import Forcing
 
 
 def share(grid: Grid, rates: Tensor, dt: float, *, R: float = 2.0, scheme: Scheme = explicit) -> float:
