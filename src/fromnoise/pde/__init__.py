@@ -13,9 +13,9 @@ from fromnoise.pde.equation import (
     variation,
 )
 from fromnoise.pde.fields import prior, random_fields
+from fromnoise.pde.forcing import FORCINGS, Forcing, Increments
 from fromnoise.pde.forward import Problem, kept, pairs
 from fromnoise.pde.grid import Grid
-from fromnoise.pde.forcing import FORCINGS, Forcing, Increments
 from fromnoise.pde.theory import critical, share
 
 __all__ = [

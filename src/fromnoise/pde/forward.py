@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fromnoise.pde.equation import Functional, Scheme, dirichlet, evolve, explicit
 from fromnoise.pde.fields import random_fields
-from fromnoise.pde.grid import Grid
 from fromnoise.pde.forcing import FORCINGS, Forcing, Increments
+from fromnoise.pde.grid import Grid
 
 AT_ONCE = 1000
 """Fields that evolve together: so many stay in cache."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from fromnoise.pde.equation import Scheme, explicit
-from fromnoise.pde.grid import Grid
 from fromnoise.pde.forcing import Forcing
+from fromnoise.pde.grid import Grid
 
 
 def share(grid: Grid, rates: Tensor, dt: float, *, R: float = 2.0, scheme: Scheme = explicit) -> float:
