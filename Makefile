@@ -10,7 +10,7 @@
 # make precision  the fast paths' gradients and training curves beside plain float32's (fifteen minutes)
 # make quality    ours and the peers after 10 and 60 minutes of training each (nine hours; goes on where stopped)
 # make few-steps  every solver at 3 to 20 calls beside the chain of 1,000 on the digits (three hours; goes on where stopped)
-# make distil     digits in four network calls and in one, from those that come with the package (an hour; goes on)
+# make distil bench-pde     digits in four network calls and in one, from those that come with the package (an hour; goes on)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
@@ -57,6 +57,9 @@ few-steps: $(VENV)/.dev
 
 distil: $(VENV)/.dev
 	$(BIN)/python benchmarks/distil.py
+
+bench-pde: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_pde.py
 
 quality: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/quality.py
