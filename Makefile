@@ -10,7 +10,8 @@
 # make precision  the fast paths' gradients and training curves beside plain float32's (fifteen minutes)
 # make quality    ours and the peers after 10 and 60 minutes of training each (nine hours; goes on where stopped)
 # make few-steps  every solver at 3 to 20 calls beside the chain of 1,000 on the digits (three hours; goes on where stopped)
-# make distil bench-pde     digits in four network calls and in one, from those that come with the package (an hour; goes on)
+# make distil     digits in four network calls and in one, from those that come with the package (an hour; goes on)
+# make bench-pde  steps of the PDE a second beside a NumPy loop over fields (a minute)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
@@ -19,7 +20,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check format clean mutants soak digits shipped precision few-steps distil quality parity swissroll bench bench-gpu
+.PHONY: demo test check format clean mutants soak digits shipped precision few-steps distil bench-pde quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
