@@ -1,5 +1,6 @@
 """H section 6: diffusion, rescaling and noise of a field, and the map back to where it came from."""
 
+from fromnoise.pde.backward import Posterior, posterior
 from fromnoise.pde.equation import (
     SCHEMES,
     Functional,
@@ -25,6 +26,7 @@ __all__ = [
     "Functional",
     "Grid",
     "Increments",
+    "Posterior",
     "Problem",
     "Scheme",
     "critical",
@@ -35,6 +37,7 @@ __all__ = [
     "growth",
     "kept",
     "pairs",
+    "posterior",
     "prior",
     "random_fields",
     "restored",
