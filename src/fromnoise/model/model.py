@@ -217,8 +217,9 @@ class Model:
     def _on(self, on: str | Schedule | None) -> Schedule:
         if on is None or not isinstance(on, str):
             return on or self.schedule
-        if on not in SCHEDULES:
-            raise unknown("schedule", on, SCHEDULES)
+        known = [name for name in SCHEDULES if name != "table"]  # which needs numbers of its own
+        if on not in known:
+            raise unknown("schedule to walk on", on, known)
         return call_named(SCHEDULES, "schedule", {"name": on})
 
     def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
