@@ -116,7 +116,16 @@ def test_one_value_has_no_error_and_too_few_are_told(data):
     assert "+-" not in done("likelihood table -n 1 --terms 4 --steps 2 --quiet").out
     said = done("likelihood table -n 100 --terms 0 --steps 4 --quiet").out
     assert "40 samples of table.csv, the training data, all there are" in said
-    assert "half the steps of the ODE change its -log p by" in said
+    assert "half the steps of the ODE change a sample's -log p by" in said
+
+
+def test_few_steps_of_the_ode_are_told_by_half_as_many(data):
+    """Four steps are far from enough, and say so; sixty are."""
+    changes = []
+    for steps in (4, 60):
+        done(f"likelihood swissroll -n 20 --terms 0 --steps {steps} --quiet --json n.json")
+        changes.append(json.loads(Path("n.json").read_text())["flow_half_steps_nats"])
+    assert changes[0] > 0.3 > 0.1 > changes[1]
 
 
 @pytest.mark.parametrize(

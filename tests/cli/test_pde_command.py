@@ -53,7 +53,8 @@ def test_a_film_and_the_shares():
         ("--out a.png --forcing wite", "did you mean white"),
         ("--out a.png --scheme implicit", "unknown scheme implicit; did you mean explicit"),
         ("--out a.png --dt 0.1", "at most 5e-05; or use --scheme exponential"),
-        ("--out a.png --dt -1", "not negative"),
+        ("--out a.png --dt -1", "above 0, got -1$"),
+        ("--out a.png --dt 0", "above 0, got 0$"),
         ("--out a.npz --shares", "use .png, .svg or .pdf"),
     ],
 )

@@ -11,7 +11,7 @@ from fromnoise.pde import FORCINGS, SCHEMES, Grid, Problem, pairs, posterior
 def test_the_posterior_is_that_of_simulated_pairs(scheme, forcing):
     """What regression finds in 20,000 pairs: the slope of c_k(0) on c_k(T), and the variance that is left."""
     how = {"forcing": FORCINGS[forcing], "scheme": SCHEMES[scheme], "R": None, "conserve": None}
-    problem, n = Problem(Grid((8,)), 2.0, dt=1e-3, steps=60, **how), 20_000
+    problem, n = Problem(Grid((8,)), 0.4, dt=5e-3, steps=12, **how), 20_000
     c_0, c_T = (problem.grid.coefficients(u)[:, 1:] for u in pairs(problem, n))
     exact = posterior(problem)
     gain = (c_0 * c_T).mean(0) / (c_T**2).mean(0)
@@ -19,7 +19,7 @@ def test_the_posterior_is_that_of_simulated_pairs(scheme, forcing):
     assert torch.allclose(left, exact.var[1:], rtol=5 * (2 / n) ** 0.5)
     error = (exact.var[1:] / (c_T**2).mean(0) / n).sqrt()
     assert bool(((gain - exact.gain[1:]).abs() < 4 * error).all())
-    assert 0.1 < float(exact.var[1] / exact.prior[1]) < 0.9
+    assert 0.1 < float(exact.var[2] / exact.prior[2]) < 0.9  # where noise and memory weigh alike: all parts are seen
 
 
 def test_without_noise_the_past_is_known():

@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> None:
     etas = list(args.eta or FIGURE_7)
     if min(etas) < 0:
         raise UserError(f"--eta is an amplitude and not negative, got {min(etas):g}")
+    if args.dt is not None and args.dt <= 0:
+        raise UserError(f"--dt is a step in time and above 0, got {args.dt:g}")
     problem = _problem(args)
     if args.shares:
         _shares(problem, path, args)
@@ -91,14 +93,13 @@ def _problem(args: argparse.Namespace) -> Problem:
             raise unknown(name, value, known)
     grid, scheme = Grid((args.cells or (COARSE if args.shares else 100),)), SCHEMES[args.scheme]
     how = {"forcing": FORCINGS[args.forcing], "scheme": scheme, "seed": args.seed, "dt": args.dt or 0.0}
+    problem = Problem(grid, **how)
+    steps = args.steps or (max(1, round(1 / problem.dt)) if args.shares else problem.steps)
     try:
-        problem = Problem(grid, **how)
-        steps = args.steps or (round(1 / problem.dt) if args.shares else problem.steps)
-        problem = dataclasses.replace(problem, steps=max(1, steps))
         scheme.make(grid, problem.dt)
     except ValueError as error:
         raise UserError(f"{error}; or use --scheme exponential") from None
-    return problem
+    return dataclasses.replace(problem, steps=steps)
 
 
 def _profiles(problem: Problem, etas: list[float], path: Path, args: argparse.Namespace) -> None:
@@ -106,7 +107,7 @@ def _profiles(problem: Problem, etas: list[float], path: Path, args: argparse.Na
 
     from fromnoise.figures import profiles_figure, save
 
-    at = [2**k for k in range(1, problem.steps.bit_length()) if 2**k <= problem.steps] or [problem.steps]
+    at = [2**k for k in range(1, problem.steps.bit_length())] or [problem.steps]
     panels = []
     with bar("stepping", args.quiet) as update:
         for i, eta in enumerate(etas):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -159,14 +160,10 @@ def evolve(
     if u_0.shape[-len(grid.cells) :] != grid.cells:
         raise ValueError(f"fields on this grid have shape (..., {', '.join(map(str, grid.cells))}), got {u_0.shape}")
     functional = None if conserve is None else conserve(grid)
-    step, increments = scheme.make(grid, dt), None if noise is None else iter(noise)
+    step = scheme.make(grid, dt)
     u = u_0 - u_0.mean(grid.axes, keepdim=True)
     target = None if functional is None else functional.value(u)
-    while True:
-        try:
-            increment = None if increments is None else next(increments)
-        except StopIteration:
-            return
+    for increment in repeat(None) if noise is None else noise:
         u = step(u, increment)
         u.sub_(u.mean(grid.axes, keepdim=True))
         if functional is not None and target is not None:

@@ -59,6 +59,16 @@ class Grid:
         parts = [(2 * n * torch.sin(torch.arange(n, dtype=torch.float64) * math.pi / (2 * n))) ** 2 for n in self.cells]
         return parts[0] if len(parts) == 1 else parts[0][:, None] + parts[1]
 
+    @property
+    def first(self) -> Tensor:
+        """Which modes have the smallest positive eigenvalue, bool (*cells): one, or two on a square.
+
+        >>> Grid((4,)).first.tolist(), int(Grid((4, 4)).first.sum())
+        ([False, True, False, False], 2)
+        """
+        lam = self.eigenvalues
+        return (lam > 0) & (lam < lam[lam > 0].min() * (1 + 1e-9))
+
     def coefficients(self, u: Tensor) -> Tensor:
         """c_k = ∫ u φ_k dx of fields (..., *cells); c_0 is their mean."""
         for axis, cosines in zip(self.axes, self._cosines, strict=True):

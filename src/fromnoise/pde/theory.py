@@ -31,7 +31,7 @@ def share(grid: Grid, rates: Tensor, dt: float, *, R: float = 2.0, scheme: Schem
     """
     if not bool((rates > 0).any()):
         return 1.0
-    lam, first = grid.eigenvalues, _first(grid)
+    lam, first = grid.eigenvalues, grid.first
     g, h = scheme.gain(lam * dt), scheme.passed(lam * dt)
 
     def energies(m: float) -> Tensor:
@@ -52,15 +52,9 @@ def critical(grid: Grid, forcing: Forcing, dt: float, *, R: float = 2.0, scheme:
     >>> round(critical(Grid((100,)), FORCINGS["literal"], 1.5e-5))
     823
     """
-    lam, first = grid.eigenvalues, _first(grid)
+    lam, first = grid.eigenvalues, grid.first
     g, h = scheme.gain(lam * dt), scheme.passed(lam * dt)
     rest = (lam > 0) & ~first
     rates = forcing.rates(grid, 1.0, dt)  # of η = 1; all rates are η² times these
     held = lam * h**2 * rates * dt / (g[first].max() ** 2 - g**2)
     return float((R / held[rest].sum()).sqrt())
-
-
-def _first(grid: Grid) -> Tensor:
-    """Which modes have the smallest positive eigenvalue: two of them on a square."""
-    lam = grid.eigenvalues
-    return (lam > 0) & (lam < lam[lam > 0].min() * (1 + 1e-9))

@@ -62,24 +62,25 @@ def distilled(name: str, steps: int, network: str | type[nn.Module] | None = Non
 
 
 def fingerprint(teacher: Model) -> str:
-    """Of what a student learns from: the teacher's weights, and how it is guided, clipped and stepped.
+    """Of what a student learns from: the teacher's weights, how it is guided and clipped, and steps that it learned.
 
     >>> len(fingerprint(load("swissroll")))
     16
     """
     weights = pack({name: weight.cpu() for name, weight in teacher.network.state_dict().items()})
-    own = teacher.config.sample
-    return hashlib.sha256(weights + repr((own.weight, own.clip, own.path, own.steps)).encode()).hexdigest()[:16]
+    own, learned = teacher.config.sample, teacher.config.distil.teacher
+    used = (own.weight, own.clip, own.path, own.steps) if learned else (own.weight, own.clip)
+    return hashlib.sha256(weights + repr(used).encode()).hexdigest()[:16]
 
 
 def _check(config: Config, teacher: Model) -> None:
     """See that a student is one of this teacher. Raises UserError."""
-    own, theirs = config, teacher.config
+    same = dataclasses.replace(teacher.config.process, times="uniform")
     if config.distil.digest not in ("", fingerprint(teacher)):
         raise UserError(f"{config.distil.teacher} has changed since this distillation began: give another --out")
     if config.process.times != "uniform":
         raise UserError("a distillation trains at the student's own levels: leave process.times at uniform")
-    if own.schedule != theirs.schedule or own.process != dataclasses.replace(theirs.process, times="uniform"):
+    if config.schedule != teacher.config.schedule or config.process != same:
         raise UserError("a student has its teacher's schedule and process: leave [schedule] and [process] as they are")
     if config.train.label_dropout or config.train.flip:
         raise UserError("a student is told each class and mirrors nothing: leave train.label_dropout and train.flip")

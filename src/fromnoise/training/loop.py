@@ -37,7 +37,7 @@ class Loop:
     ):
         train, facts = config.train, config.facts
         assert facts is not None
-        self.config, self.run, self.total = config, run, _total(train, data)
+        self.config, self.run, self.total = config, run, _length(train, data)
         self.skipped = () if data is None else tuple(data.skipped)
         if config.process.conditional and not facts.classes:
             raise UserError("process.conditional needs labels, and these data have none")
@@ -260,14 +260,15 @@ class Loop:
         checkpoint.prune(self.run, train.keep, train.keep_steps)
 
 
-def _total(train: Train, data: Dataset | None) -> int:
-    """How many steps a run takes, of data or of a distillation, which has none. Raises UserError."""
-    if data is None and not train.steps:
+def _length(train: Train, data: Dataset | None) -> int:
+    """The steps of a run; a distillation, which has no data, must be told them. Raises UserError."""
+    if train.steps:
+        return train.steps
+    if data is None:
         raise UserError("a distillation needs no data and knows no epochs: give --train.steps N")
-    total = train.steps or math.ceil(train.epochs * (0 if data is None else len(data)) / train.batch)
-    if not total:
+    if not train.epochs:
         raise UserError("how long? Give --train.steps N or --train.epochs N")
-    return total
+    return math.ceil(train.epochs * len(data) / train.batch)
 
 
 def begin_from(network: nn.Module, name: str, own: str | type[nn.Module] | None = None) -> None:
