@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import call, done, write_table
+from commands import call, done, refused, write_table
 from PIL import Image, ImageSequence
 
 from fromnoise.figures import grid, to_uint8
@@ -293,3 +293,19 @@ def test_a_way_that_there_is_not(runs, options, message):
     said = call(f"sample table -n 3 --quiet --out out.npy {options}")
     assert said.code == 2
     assert message in said.err
+
+
+def test_samples_given_the_rows_of_a_file():
+    Path("pairs.csv").write_text("dose,age,effect\n" + "".join(f"{i % 3},{20 + i},{i}\n" for i in range(40)))
+    done(
+        "train pairs.csv --out pairs --quiet --data.given dose,age --train.steps 2 --train.batch 4 --schedule.T 4 "
+        "--network.width 8"
+    )
+    Path("one.csv").write_text("dose,age\n1,30\n2,50\n")
+    done("sample pairs -n 5 --given one.csv --quiet --out out.csv")
+    assert len(Path("out.csv").read_text().splitlines()) == 6
+    refused("sample pairs -n 5 --quiet --out a.csv", "given something: say what with --given FILE, rows of 2 numbers")
+    refused("sample swissroll --given one.csv --quiet --out a.csv", "given nothing: leave --given out")
+    refused("sample pairs --given pairs.csv --quiet --out a.csv", r"rows of shape \(3,\)")
+    refused("likelihood pairs --quiet", "not measured yet")
+    refused("tune pairs -n 20 --quiet", "no one law to tune for")

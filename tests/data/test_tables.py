@@ -328,3 +328,59 @@ def test_parquet_that_cannot_be_data_is_explained(tmp_path, column, words):
     pandas.DataFrame({"x": column}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(UserError, match=words):
         load(str(tmp_path / "a.parquet"))
+
+
+# ---------------------------------------------------------------------------- what samples are drawn given
+
+
+def test_columns_may_be_given(tmp_path):
+    (tmp_path / "a.csv").write_text("dose,age,effect,label\n1,20,5,x\n2,40,6,y\n3,80,9,x\n")
+    data = load(str(tmp_path / "a.csv"), given="age, dose")
+    assert data.columns == ("effect",)
+    assert data.classes == ("x", "y")
+    assert data.rows[:, 0].tolist() == [-1.0, -0.5, 1.0]
+    np.testing.assert_allclose(data.given_units.to_own(data.given), [[20, 1], [40, 2], [80, 3]])
+
+
+def test_an_array_of_an_npz_may_be_given(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(2, 5, 3, 4))
+    np.savez(tmp_path / "a.npz", x=x, y=y, labels=np.arange(5))
+    data = load(str(tmp_path / "a.npz"), given="y")
+    assert (data.shape, data.given.shape, len(data.classes)) == ((1, 3, 4), (5, 1, 3, 4), 5)
+    np.testing.assert_allclose(data.given_units.to_own(data.given)[:, 0], y, atol=1e-6)
+    pictures = np.zeros((5, 3, 4, 1), np.uint8)
+    np.savez(tmp_path / "b.npz", x=np.moveaxis(pictures, 3, 1), y=np.moveaxis(pictures, 3, 1) + np.uint8(255))
+    assert load(str(tmp_path / "b.npz"), given="y", layout="chw").batch_given([0]).unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("z", "has no array 'z' besides the samples"),
+        ("x", "say which one with key"),
+        ("short", "one row for each of 4 samples"),
+        ("text", "must hold numbers"),
+        ("other", r"has axes \(2,\) where the samples have \(3,\)"),
+        ("nan", "nan in row 1"),
+    ],
+)
+def test_givens_that_do_not_fit(tmp_path, name, line):
+    bad = np.array([[0.0, 0, 0], [0, np.nan, 0], [0, 0, 0], [0, 0, 0]])
+    arrays = {"x": np.zeros((4, 2, 3)), "short": np.zeros((3, 2, 3)), "text": np.array(list("abcd"))}
+    arrays |= {"other": np.zeros((4, 2, 2)), "nan": np.stack([bad, bad], 1)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(UserError, match=line):
+        load(str(tmp_path / "a.npz"), given=name, layout="cl", label="")
+
+
+def test_columns_that_cannot_be_given(tmp_path):
+    (tmp_path / "a.csv").write_text("dose,age\n1,20\n2,40\n")
+    with pytest.raises(UserError, match="has no column 'agee'; did you mean"):
+        load(str(tmp_path / "a.csv"), given="agee")
+    with pytest.raises(UserError, match="all columns are given"):
+        load(str(tmp_path / "a.csv"), given="dose,age")
+    np.save(tmp_path / "a.npy", np.zeros((3, 2)))
+    with pytest.raises(UserError, match="holds one array"):
+        load(str(tmp_path / "a.npy"), given="y")
+    (tmp_path / "b.csv").write_text("1,20\n2,40\n")
+    assert load(str(tmp_path / "b.csv"), given="1", header=False).columns == ()

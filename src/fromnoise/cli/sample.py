@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import time
 from pathlib import Path
@@ -24,6 +25,8 @@ from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fromnoise.model import Model
 
 EPILOG = """\
@@ -34,6 +37,7 @@ examples:
   fromnoise sample runs/digits -n 64 --out digits.png
   fromnoise sample swissroll -n 10000 --out roll.npz --solver ddim --steps 50
   fromnoise sample runs/digits -n 16 --out digits.webp
+  fromnoise sample runs/pairs -n 100 --given one.csv --out draws.npz
 """
 
 
@@ -55,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="another schedule to walk on: linear, linear-scaled, cosine, sigmoid, vp, sub-vp, ve or flow",
     )
     parser.add_argument("--label", help="a class, by name or number")
+    parser.add_argument(
+        "--given", metavar="FILE", help="what a model of pairs draws its samples given, each row in turn"
+    )
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
     parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "path": args.path,
         "on": args.on, "weight": args.weight,
-        "precision": precision, "label": _label(args.label, model),
+        "precision": precision, "label": _label(args.label, model), "given": _given(args.given, model),
     }  # fmt: skip
     began = time.perf_counter()
     with bar("sampling", args.quiet) as update:
@@ -162,6 +169,23 @@ def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> N
             yield state
 
     film(watched(), path, kind=model.facts.kind, to_own=model.to_own, total=total + 1, columns=model.facts.columns)
+
+
+def _given(name: str | None, model: Model) -> Tensor | None:
+    """The rows of a file, as what the model was trained given."""
+    shape = model.facts.given
+    if name is None or not shape:
+        if name is None and not shape:
+            return None
+        wanted = "leave --given out" if name else f"say what with --given FILE, rows of {math.prod(shape)} numbers"
+        raise UserError(f"this model draws its samples given {'nothing' if name else 'something'}: {wanted}")
+    from fromnoise.data import load
+
+    data = load(name)
+    rows = data.units.to_own(data.batch(range(len(data))))
+    if rows[0].numel() != math.prod(shape):
+        raise UserError(f"{name} has rows of shape {tuple(rows.shape[1:])}; this model was trained given {shape}")
+    return rows.reshape(-1, *shape)
 
 
 def _label(text: str | None, model: Model) -> int | None:

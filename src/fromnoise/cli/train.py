@@ -23,6 +23,7 @@ examples:
   fromnoise train swissroll --out runs/roll
   fromnoise train mnist --out runs/digits --train.steps 5000
   fromnoise train photos/ --out runs/photos --data.size 64 --train.epochs 200
+  fromnoise train table.csv --out runs/pairs --data.given age,dose    (the other columns, given these)
   accelerate launch -m fromnoise train mnist --out runs/digits
 """
 

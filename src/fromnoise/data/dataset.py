@@ -78,6 +78,8 @@ class Dataset:
     classes   names of the classes, () without labels
     skipped   names of the broken files that were left out
     columns   names of the columns of a table
+    given     (N, e) or (N, E, *axes of a sample after its first), as `rows`: what every sample is drawn given, or None
+    given_units  from its [-1, 1] to the user's own
     Raises ValueError where these do not fit each other.
 
     >>> data = Dataset("points", (2,), np.zeros((5, 2), np.float32))
@@ -93,6 +95,8 @@ class Dataset:
     classes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    given: np.ndarray | None = None
+    given_units: Units = field(default_factory=Units.identity)
 
     def __post_init__(self) -> None:
         if self.kind not in ("points", "images", "fields"):
@@ -101,6 +105,13 @@ class Dataset:
             raise ValueError(f"rows must be (N, {self.shape}) uint8 or float32, not {self.rows.shape}")
         if self.labels is not None and (self.labels.shape != (len(self.rows),) or not self.classes):
             raise ValueError("labels must be (N,) and their classes named")
+        if self.given is not None and (
+            self.given.dtype not in (np.uint8, np.float32)
+            or len(self.given) != len(self.rows)
+            or self.given.ndim != self.rows.ndim
+            or self.given.shape[2:] != self.shape[1:]
+        ):
+            raise ValueError(f"given must be (N, E, *{self.shape[1:]}) uint8 or float32, not {self.given.shape}")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -108,6 +119,7 @@ class Dataset:
     def __repr__(self) -> str:
         facts = [f"{len(self):,} {self.kind} of shape {self.shape}"]
         facts += [f"{len(self.classes)} classes"] if self.classes else []
+        facts += [f"each given {self.given.shape[1:]}"] if self.given is not None else []
         facts += [f"{len(self.skipped)} broken files skipped"] if self.skipped else []
         return f"Dataset({', '.join(facts)})"
 
@@ -120,11 +132,15 @@ class Dataset:
         >>> data.batch([0])
         tensor([[[[-1.,  1.]]]])
         """
-        import torch
+        return _numbers(self.rows, index)
 
-        rows = np.array(self.rows[np.asarray(index, dtype=np.int64)])  # a copy: never a view of the map
-        batch = torch.from_numpy(rows)
-        return batch.to(torch.float32).div_(127.5).sub_(1.0) if batch.dtype == torch.uint8 else batch
+    def batch_given(self, index: np.ndarray | Sequence[int]) -> torch.Tensor | None:
+        """What the samples at `index` are given, float32 (B, *its shape) in [-1, 1], or None where there is nothing.
+
+        >>> Dataset("points", (1,), np.zeros((2, 1), np.float32), given=np.ones((2, 3), np.float32)).batch_given([1])
+        tensor([[1., 1., 1.]])
+        """
+        return None if self.given is None else _numbers(self.given, index)
 
     def batch_labels(self, index: np.ndarray | Sequence[int]) -> torch.Tensor | None:
         """The labels at `index` as int64 (B,), or None where the data have none.
@@ -148,4 +164,12 @@ class Dataset:
         3
         """
         labels = None if self.labels is None else self.labels[index]
-        return replace(self, rows=self.rows[index], labels=labels)
+        given = None if self.given is None else self.given[index]
+        return replace(self, rows=self.rows[index], labels=labels, given=given)
+
+
+def _numbers(rows: np.ndarray, index: np.ndarray | Sequence[int]) -> torch.Tensor:
+    import torch
+
+    batch = torch.from_numpy(np.array(rows[np.asarray(index, dtype=np.int64)]))  # a copy: never a view of the map
+    return batch.to(torch.float32).div_(127.5).sub_(1.0) if batch.dtype == torch.uint8 else batch

@@ -20,7 +20,7 @@ MOST_UNPACKED = 16 * 2**30  # bytes of one array in an .npz
 
 
 class Content(NamedTuple):
-    """What a file holds: the numbers (N, ...), the labels (N,) or None, and the names of the columns.
+    """What a file holds: the numbers (N, ...), the labels (N,) or None, the columns, and what is given (N, ...).
 
     >>> Content(np.zeros((3, 2))).labels is None
     True
@@ -29,10 +29,18 @@ class Content(NamedTuple):
     array: np.ndarray
     labels: np.ndarray | None = None
     columns: tuple[str, ...] = ()
+    given: np.ndarray | None = None
 
 
 def read_table(
-    path: Path, /, *, layout: str = "auto", label: str = "label", key: str = "", header: str | bool = "auto"
+    path: Path,
+    /,
+    *,
+    layout: str = "auto",
+    label: str = "label",
+    key: str = "",
+    header: str | bool = "auto",
+    given: str = "",
 ) -> Dataset:
     """The samples in an array or table file.
 
@@ -43,6 +51,7 @@ def read_table(
     label    the column, or the array of an .npz, that holds the classes (an .npz may also say "labels")
     key      the array of an .npz; "" finds `samples`, `x`, `data`, or the only one
     header   of a .csv: true, false, or "auto", which looks
+    given    the array of an .npz, or the columns of a table with commas between, that samples are drawn given
     Raises UserError for values that are no finite numbers, empty files, pickles, or a value out of range.
 
     >>> import tempfile
@@ -53,10 +62,10 @@ def read_table(
     ([[-1.0, 0.0], [1.0, 0.0]], [[0.0, 5.0], [10.0, 5.0]])
     """
     choice("layout", layout, ("auto", *AXES))
-    word("label", label), word("key", key)
+    word("label", label), word("key", key), word("given", given)
     if header not in ("auto", True, False):
         raise UserError(f"header = {header!r} must be true, false or 'auto'")
-    content = READERS[path.suffix.lower()](path, label, key, header)
+    content = READERS[path.suffix.lower()](path, label, key, header, given)
     array, labels = content.array, content.labels
     if array.ndim == 0 or not array.size:
         raise UserError(f"{path} holds no samples; it needs at least one row with one number")
@@ -66,12 +75,38 @@ def read_table(
         raise UserError(f"{path} has {len(array)} samples but labels of shape {labels.shape}; give one each")
     array, layout = _arrange(path, array, layout)
     codes, classes = (None, ()) if labels is None else encode(path, labels)
-    if array.dtype == np.uint8 and array.ndim == 4:
-        return Dataset("images", array.shape[1:], array, labels=codes, classes=classes)
-    _check_finite(path, array, content.columns)
-    rows, units = _scale(array, by_column=layout == "d")
-    kind = "points" if layout == "d" else "fields"
-    return Dataset(kind, rows.shape[1:], rows, units, codes, classes, columns=content.columns)
+    beside, beside_units = _beside(path, array, content.given, layout, given)
+    kind = "images" if _is_images(array) else "points" if layout == "d" else "fields"
+    if kind == "images":
+        rows, units = array, Units.identity()
+    else:
+        _check_finite(path, array, content.columns)
+        rows, units = _scale(array, by_column=layout == "d")
+    return Dataset(
+        kind, rows.shape[1:], rows, units, codes, classes, columns=content.columns, given=beside,
+        given_units=beside_units,
+    )  # fmt: skip
+
+
+def _is_images(array: np.ndarray) -> bool:
+    return array.dtype == np.uint8 and array.ndim == 4
+
+
+def _beside(
+    path: Path, array: np.ndarray, given: np.ndarray | None, layout: str, name: str
+) -> tuple[np.ndarray | None, Units]:
+    """What the samples are given, ready for a Dataset, and its units."""
+    if given is None:
+        return None, Units.identity()
+    if given.dtype.kind not in "uif" or given.ndim == 0 or len(given) != len(array):
+        raise UserError(f"{path}: {name} must hold numbers, one row for each of {len(array)} samples")
+    given, _ = _arrange(path, given, layout)
+    if given.shape[2:] != array.shape[2:]:
+        raise UserError(f"{path}: {name} has axes {given.shape[2:]} where the samples have {array.shape[2:]}")
+    if _is_images(given):
+        return given, Units.identity()
+    _check_finite(path, given, ())
+    return _scale(given, by_column=layout == "d")
 
 
 def encode(path: Path, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -148,21 +183,26 @@ def _scale(array: np.ndarray, by_column: bool) -> tuple[np.ndarray, Units]:
     return rows, units
 
 
-def _npy(path: Path, label: str, key: str, header: object) -> Content:
+def _npy(path: Path, label: str, key: str, header: object, given: str) -> Content:
+    if given:
+        raise UserError(f"{path} holds one array: save both with numpy.savez, to give one as given")
     try:
         return Content(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise UserError(f"cannot read {path}: {_reason(error)}") from None
 
 
-def _npz(path: Path, label: str, key: str, header: object) -> Content:
+def _npz(path: Path, label: str, key: str, header: object, given: str) -> Content:
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-        name = _samples_key(path, sizes, label, key)
+        name = _samples_key(path, sizes, {label, "labels", given}, key)
+        if given and (given not in sizes or given == name):
+            raise UserError(f"{path} has no array {given!r} besides the samples{suggestion(given, sizes)}")
         if label not in ("", "label", *sizes):
             raise UserError(f"{path} has no array {label!r} for the labels{suggestion(label, sizes)}")
-        names = {name: "samples"} | {one: "labels" for one in (label, "labels") if one in sizes and one != name}
+        names = {name: "samples"} | ({given: "given"} if given else {})
+        names |= {one: "labels" for one in (label, "labels") if one in sizes and one not in names}
         large = [one for one in names if sizes[one] > MOST_UNPACKED]
         if large:
             raise UserError(f"{path}: {large[0]} unpacks to {sizes[large[0]] / 2**30:.0f} GiB; save it as .npy")
@@ -174,15 +214,15 @@ def _npz(path: Path, label: str, key: str, header: object) -> Content:
         raise UserError(f"cannot read {path}: {_reason(error)}") from None
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise UserError(f"{path} holds no arrays; save it with numpy.savez")
-    return Content(arrays["samples"], arrays.get("labels"))
+    return Content(arrays["samples"], arrays.get("labels"), given=arrays.get("given"))
 
 
-def _samples_key(path: Path, names: dict[str, int], label: str, key: str) -> str:
+def _samples_key(path: Path, names: dict[str, int], others_are: set[str], key: str) -> str:
     if key:
         if key not in names:
             raise UserError(f"{path} has no array {key!r}{suggestion(key, names)}")
         return key
-    others = [name for name in names if name not in (label, "labels")]
+    others = [name for name in names if name not in others_are]
     for name in ("samples", "x", "data"):
         if name in others:
             return name
@@ -198,15 +238,33 @@ def _reason(error: Exception) -> str:
     return f"it is damaged or no array file ({text[:100]})"
 
 
-def _csv(path: Path, label: str, key: str, header: str | bool) -> Content:
-    return Content(*read_csv(path, label, header))
+def _csv(path: Path, label: str, key: str, header: str | bool, given: str) -> Content:
+    return _apart(path, Content(*read_csv(path, label, header)), given)
 
 
-def _parquet(path: Path, label: str, key: str, header: object) -> Content:
-    return Content(*read_parquet(path, label))
+def _parquet(path: Path, label: str, key: str, header: object, given: str) -> Content:
+    return _apart(path, Content(*read_parquet(path, label)), given)
 
 
-READERS: dict[str, Callable[[Path, str, str, str | bool], Content]] = {
+def _apart(path: Path, content: Content, given: str) -> Content:
+    """The columns that are given, apart from the others."""
+    if not given:
+        return content
+    columns = content.columns or tuple(map(str, range(content.array.shape[1])))
+    names = [name.strip() for name in given.split(",")]
+    for name in names:
+        if name not in columns:
+            raise UserError(f"{path} has no column {name!r}{suggestion(name, columns)}")
+    left = [i for i, name in enumerate(columns) if name not in names]
+    if not left:
+        raise UserError(f"{path}: all columns are given, and none is left to draw")
+    apart = content.array[:, [columns.index(name) for name in names]]
+    return content._replace(
+        array=content.array[:, left], columns=tuple(content.columns[i] for i in left if content.columns), given=apart
+    )
+
+
+READERS: dict[str, Callable[[Path, str, str, str | bool, str], Content]] = {
     ".npy": _npy,
     ".npz": _npz,
     ".csv": _csv,

@@ -191,6 +191,8 @@ def flow(
 
 
 def _check(model: Model) -> None:
+    if model.facts.given:
+        raise UserError("the likelihood of samples that are drawn given something is not measured yet")
     if model.config.distil.teacher:
         raise UserError(
             f"a distilled model is no denoiser between the levels of its own steps: ask {model.config.distil.teacher}"

@@ -57,6 +57,7 @@ def make_network(config: Config, facts: Facts, network: str | type[nn.Module] | 
         "shape": facts.shape,
         "classes": len(facts.classes) if config.process.conditional else 0,
         "outputs": 2 if config.process.variance == "learned" else 1,
+        **({"extra_channels": facts.given[0]} if facts.given else {}),
     }
     if network is not None:
         entry = custom(network) if isinstance(network, str) else network
@@ -81,11 +82,12 @@ def _check_constructor(entry: type[nn.Module], given: Mapping[str, Any]) -> None
 def _fits(network: nn.Module, facts: Facts, given: Mapping[str, Any]) -> nn.Module:
     """The network, once two samples have gone through it and come out in the shape that training needs."""
     x, time = torch.zeros(2, *facts.shape), torch.full((2,), 0.5)
+    extra = (torch.zeros(2, *facts.given),) if facts.given else ()
     wanted = (2, given["outputs"] * facts.shape[0], *facts.shape[1:])
     name = type(network).__name__
     try:
         with torch.no_grad():
-            shape = tuple(copy.deepcopy(network).eval()(x, time, None).shape)
+            shape = tuple(copy.deepcopy(network).eval()(x, time, None, *extra).shape)
     except Exception as error:
         line = " ".join(str(error).split())[:200]
         raise UserError(
@@ -143,14 +145,16 @@ def make_loss(process: Process, schedule: Schedule) -> Loss:
 
 
 def make_denoiser(
-    network: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+    network: Callable[..., Tensor],
     process: Process,
     schedule: Schedule,
     label: Tensor | None = None,
+    given: Tensor | None = None,
 ) -> Denoiser:
-    """The denoiser of a network, its labels fixed."""
+    """The denoiser of a network, its labels fixed and what is given beside x."""
+    extra = () if given is None else (given,)
     return from_network(
-        lambda x, time: network(x, time, label),
+        lambda x, time: network(x, time, label, *extra),
         PREDICTIONS[process.prediction](schedule),
         schedule.T,
         VARIANCES[process.variance],

@@ -142,15 +142,21 @@ class Facts:
     scale: tuple[float, ...] = (1.0,)
     columns: tuple[str, ...] = ()
     digest: str = ""  # of the samples: a run goes on with the data that it began with
+    given: tuple[int, ...] = ()  # shape of what a sample is drawn given, () for nothing
+    given_centre: tuple[float, ...] = (0.0,)
+    given_scale: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         _one_of(self, "facts", "kind", ("points", "images", "fields"))
         _positive(self, "facts", "n")
         if not 1 <= len(self.shape) <= 3 or min(self.shape) < 1:
             raise UserError(f"facts.shape is that of one sample, like [2] or [1, 32, 32], got {list(self.shape)}")
-        for key in ("centre", "scale"):
-            if len(getattr(self, key)) not in (1, self.shape[0]):
-                raise UserError(f"facts.{key} has one number, or one for each of {self.shape[0]} channels")
+        if self.given and (self.given[1:] != self.shape[1:] or self.given[0] < 1):
+            raise UserError(f"facts.given is [E, ...] with the axes of {list(self.shape)} after its first")
+        for key, shape in (("", self.shape), ("given_", self.given or (1,))):
+            for name in (f"{key}centre", f"{key}scale"):
+                if len(getattr(self, name)) not in (1, shape[0]):
+                    raise UserError(f"facts.{name} has one number, or one for each of {shape[0]} channels")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fromnoise.data import Units
 from fromnoise.errors import UserError
 from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
 from fromnoise.model.config import TUNED, Config, Facts
@@ -38,7 +40,10 @@ class Model:
     def __init__(self, config: Config, network: nn.Module):
         if config.facts is None:
             raise UserError("this configuration has no [facts]: it does not belong to a trained model")
+        facts, axes = config.facts, len(config.facts.shape)
         self.config = config
+        self.units = _units(facts.centre, facts.scale, axes)
+        self.given_units = _units(facts.given_centre, facts.given_scale, axes)
         self.network = network.eval().requires_grad_(False)
         self.schedule: Schedule = make_schedule(config)
 
@@ -60,34 +65,41 @@ class Model:
         """Where the network computes."""
         return next((p.device for p in self.network.parameters()), torch.device("cpu"))
 
-    def denoise(self, x: Tensor, t: Tensor | float, label: Label = None) -> Denoised:
+    def denoise(self, x: Tensor, t: Tensor | float, label: Label = None, given: Tensor | None = None) -> Denoised:
         """E[x_0|x_t] and, where it is known, Var[x_0|x_t].
 
         x is (B, *shape) in [-1, 1] units at level 0, t a time in [0, T] or one a sample, (B,). A label is a
-        class number or one a sample; None means no class. In float32, whatever sample.precision says; without
-        gradients. Raises UserError for samples of another shape and classes that there are not.
+        class number or one a sample; None means no class. `given` is as in `sample`. In float32, whatever
+        sample.precision says; without gradients. Raises UserError for samples of another shape and classes that there
+        are not.
         """
         if tuple(x.shape[1:]) != tuple(self.facts.shape):
             raise UserError(f"this model's samples have shape {self.facts.shape}, got {tuple(x.shape[1:])}")
-        denoise = self._denoiser(self._labels(label, len(x)), precision="fp32")
+        denoise = self._denoiser(self._labels(label, len(x)), self._rows(given, len(x)), precision="fp32")
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
 
-    def denoiser(self, labels: Tensor | None = None) -> Denoiser:
+    def denoiser(self, labels: Tensor | None = None, given: Tensor | None = None) -> Denoiser:
         """(x_t, level) -> Denoised as the network gives it: in float32, not clipped, not guided, with gradients in x_t.
 
-        `labels` holds the class of each sample, (B,), or is None for no class.
+        `labels` holds the class of each sample, (B,), or is None for no class; `given` is what each is given,
+        (B, *facts.given), as the network sees it (`given_units`). Raises UserError where that is missing.
         """
-        return self._in_parts(labels, "fp32")
+        return self._in_parts(labels, given, "fp32")
 
-    def guided(self, labels: Tensor | None = None, weight: float | None = None, precision: str = "fp32") -> Denoiser:
+    def guided(
+        self,
+        labels: Tensor | None = None,
+        weight: float | None = None,
+        precision: str = "fp32",
+        given: Tensor | None = None,
+    ) -> Denoiser:
         """(x_t, level) -> Denoised as the model is sampled: guided by its own weight unless given, clipped if it clips.
 
-        `labels` holds the class of each sample, (B,), or is None for no class. Raises UserError for guidance that the
-        model cannot give.
+        `labels` and `given` are as in `denoiser`. Raises UserError for guidance that the model cannot give.
         """
         weight = self.config.sample.weight if weight is None else weight
-        denoise = self._extrapolated(labels, weight, precision)
+        denoise = self._extrapolated(labels, given, weight, precision)
         return clipped(denoise) if self.config.sample.clip else denoise
 
     def sample(
@@ -100,6 +112,7 @@ class Model:
         path: str | Sequence[Level] | None = None,
         on: str | Schedule | None = None,
         label: Label = None,
+        given: Tensor | None = None,
         weight: float | None = None,
         precision: str | None = None,
         first: int = 0,
@@ -111,7 +124,8 @@ class Model:
         name (`sampling.SOLVERS`, `sampling.PATHS`) or as such, are the model's own unless given, and so is the schedule
         `on` which it walks (`process.SCHEDULES`): trained as DDPM, it can be sampled as a score SDE. `label` is a class
         number or n of them (a model that knows classes takes each in turn if none is given); `weight` is that of
-        guidance, D_0 + weight (D_1 − D_0).
+        guidance, D_0 + weight (D_1 − D_0). `given`, (m, *facts.given) in its own units, is what a model of pairs draws
+        its samples given: sample i row i % m, so that one row gives n draws of one conditional law.
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
         `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19 together are 0 ... 19.
         `progress(done, total)` is called after each step. Raises UserError for what cannot be.
@@ -126,8 +140,8 @@ class Model:
             count = min(size, n - start)
             part = None if labels is None else labels[start : start + count]
             states = self.trajectory(
-                count, seed=seed, solver=solver, steps=steps, path=path, on=on, label=part, weight=weight,
-                precision=precision, first=first + start,
+                count, seed=seed, solver=solver, steps=steps, path=path, on=on, label=part, given=given,
+                weight=weight, precision=precision, first=first + start,
             )  # fmt: skip
             total, x = len(self.walk(solver, steps, path, on).levels) - 1, next(states)
             for step, state in enumerate(states, 1):
@@ -146,6 +160,7 @@ class Model:
         path: str | Sequence[Level] | None = None,
         on: str | Schedule | None = None,
         label: Label = None,
+        given: Tensor | None = None,
         weight: float | None = None,
         precision: str | None = None,
         first: int = 0,
@@ -161,7 +176,7 @@ class Model:
         way = self.walk(solver, steps, path, on)
         labels = self.labels(n, label, first)
         precision = chosen(precision or self.config.sample.precision, self.facts.kind, self.device)
-        denoise = self.guided(labels, weight, precision)
+        denoise = self.guided(labels, weight, precision, self._rows(given, n, first))
         denoise = denoise if on is None else translated(denoise, self.schedule)
         randn = Streams(seed, first, n)
         # x_T of data of unit variance: N(0, I) for every schedule with alpha² + sigma² = 1 (Algorithm 2, line 1).
@@ -232,28 +247,15 @@ class Model:
         """From [-1, 1] to the data's own units; images are clipped to [-1, 1] and stay there."""
         if self.facts.kind == "images":
             return x.clamp(-1, 1)
-        centre, scale = self._units(x)
-        return centre + scale * x
+        return self.units.to_own(x)
 
     def from_own(self, x: Tensor) -> Tensor:
         """From the data's own units to [-1, 1], as the network sees them; images are so already."""
-        if self.facts.kind == "images":
-            return x
-        centre, scale = self._units(x)
-        return (x - centre) / scale
+        return self.units.from_own(x)
 
     def volume(self) -> float:
         """log of how much larger a volume is in the data's own units; a density's is as much smaller."""
-        if self.facts.kind == "images":
-            return 0.0
-        one = torch.zeros(1, *self.facts.shape, dtype=torch.float64)
-        return float((one + self._units(one)[1]).log().sum())
-
-    def _units(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Centre and scale, ready to meet samples like x: a number for all, a column or a channel."""
-        shape = (-1,) + (1,) * (len(self.facts.shape) - 1)
-        centre, scale = (torch.tensor(v, dtype=torch.float64) for v in (self.facts.centre, self.facts.scale))
-        return centre.to(x).reshape(shape), scale.to(x).reshape(shape)
+        return float(np.log(np.broadcast_to(self.units.scale, self.facts.shape)).sum())
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write a folder with config.toml and model.safetensors that `fromnoise.load` opens anywhere.
@@ -275,38 +277,57 @@ class Model:
         """The same model around other weights."""
         return Model(self.config, network)
 
-    def _extrapolated(self, labels: Tensor | None, weight: float, precision: str) -> Denoiser:
-        conditional = self._in_parts(labels, precision)
+    def _extrapolated(self, labels: Tensor | None, given: Tensor | None, weight: float, precision: str) -> Denoiser:
+        conditional = self._in_parts(labels, given, precision)
         if weight == 1:
             return conditional
         if labels is None:
             raise UserError("guidance needs classes; train a model with --process.conditional true")
         if self.config.train.label_dropout == 0:
             raise UserError("guidance needs a model trained with train.label_dropout above 0")
-        return extrapolate(self._in_parts(None, precision), conditional, weight)
+        return extrapolate(self._in_parts(None, given, precision), conditional, weight)
 
-    def _in_parts(self, labels: Tensor | None, precision: str) -> Denoiser:
+    def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
         """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""
         size = self.config.sample.batch
+        self._check_given(given)
 
         def denoise(x: Tensor, n: Level) -> Denoised:
             parts = []
             for first in range(0, len(x), size):
                 some = slice(first, first + size)
-                part = None if labels is None else labels[some]
+                part, beside = (None if rows is None else rows[some] for rows in (labels, given))
                 level = n if n.t.ndim == 0 else Level(*(value[some] for value in n))
-                parts.append(self._denoiser(part, precision)(x[some], level))
+                parts.append(self._denoiser(part, beside, precision)(x[some], level))
             var = None if parts[0].var is None else torch.cat([p.var for p in parts if p.var is not None])
             return Denoised(torch.cat([p.mean for p in parts]), var)
 
         return denoise
 
-    def _denoiser(self, labels: Tensor | None, precision: str) -> Denoiser:
-        def network(x: Tensor, time: Tensor, label: Tensor | None) -> Tensor:
+    def _denoiser(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
+        def network(*x: Tensor | None) -> Tensor:
             with casting(precision, self.device):
-                return self.network(x, time, label)
+                return self.network(*x)
 
-        return make_denoiser(network, self.config.process, self.schedule, labels)
+        return make_denoiser(network, self.config.process, self.schedule, labels, given)
+
+    def _check_given(self, given: Tensor | None) -> None:
+        if (given is None) == bool(self.facts.given):
+            raise UserError(
+                f"this model draws samples given something of shape {self.facts.given}: say what with given"
+                if self.facts.given
+                else "this model draws its samples given nothing: leave given out"
+            )
+
+    def _rows(self, given: Tensor | None, n: int, first: int = 0) -> Tensor | None:
+        """What samples first ... first + n − 1 are given, each row in turn, as the network sees it."""
+        self._check_given(given)
+        if given is None:
+            return None
+        if tuple(given.shape[1:]) != self.facts.given or not len(given):
+            raise UserError(f"given has rows of shape {self.facts.given} here, got {tuple(given.shape)}")
+        rows = given[torch.arange(first, first + n) % len(given)]
+        return self.given_units.from_own(rows.to(self.device, torch.float32))
 
     def _labels(self, label: Label, n: int) -> Tensor | None:
         if label is None:
@@ -328,6 +349,12 @@ class Model:
 
     def _numel(self) -> int:
         return int(torch.tensor(self.facts.shape).prod())
+
+
+def _units(centre: Sequence[float], scale: Sequence[float], axes: int) -> Units:
+    """Units that meet samples of so many axes: a number for all, a column or a channel."""
+    shape = (-1,) + (1,) * (axes - 1)
+    return Units(np.reshape(centre, shape), np.reshape(scale, shape))
 
 
 def _narrowed(weights: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:

@@ -31,8 +31,8 @@ class Rows(Protocol):
 class Batch:
     """Samples x_0 (n, *shape), their labels (n,) or None, the levels they go to, the noise that takes them there.
 
-    u are the numbers in [0, 1) that their times came from, (n,), where times are drawn; `beside` is what a task needs
-    besides, in the same rows.
+    u are the numbers in [0, 1) that their times came from, (n,), where times are drawn; `given` what the samples are
+    drawn given, (n, ...); `beside` what a task needs besides, in the same rows.
     """
 
     x_0: Tensor
@@ -40,13 +40,15 @@ class Batch:
     level: Level
     eps: Tensor
     u: Tensor | None = None
+    given: Tensor | None = None
     beside: Rows | None = None
 
     def part(self, rows: slice) -> Batch:
         """Some of its samples."""
-        labels, u = (None if some is None else some[rows] for some in (self.labels, self.u))
+        labels, u, given = (None if some is None else some[rows] for some in (self.labels, self.u, self.given))
         beside = None if self.beside is None else self.beside.part(rows)
-        return Batch(self.x_0[rows], labels, Level(*(part[rows] for part in self.level)), self.eps[rows], u, beside)
+        level = Level(*(part[rows] for part in self.level))
+        return Batch(self.x_0[rows], labels, level, self.eps[rows], u, given, beside)
 
 
 class Block(Protocol):
@@ -113,13 +115,14 @@ class Batches:
         u, eps, flip, hide = (part.unflatten(0, (count, n))[:, self.mine].flatten(0, 1) for part in draws)
         steps = range(block * count, (block + 1) * count)
         index = np.concatenate([batch_index(train.seed, step, n, len(self.data))[self.mine] for step in steps])
-        x_0 = self.data.batch(index).to(self.device, non_blocking=True)
+        x_0, given = self.data.batch(index).to(self.device, non_blocking=True), self.data.batch_given(index)
+        given = None if given is None else given.to(self.device, non_blocking=True)
         if train.flip:
             x_0 = torch.where(flip.to(self.device).reshape(-1, *[1] * (x_0.ndim - 1)), x_0.flip(-1), x_0)
         labels = self._labels(index, hide) if process.conditional else None
         u = self.law(u)
         level = at(self.schedule, self.schedule.times(u), x_0)
-        whole, rows = Batch(x_0, labels, level, eps, u), len(index) // count
+        whole, rows = Batch(x_0, labels, level, eps, u, given), len(index) // count
         return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(count)]
 
     def _labels(self, index: np.ndarray, hide: Tensor) -> Tensor:

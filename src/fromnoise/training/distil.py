@@ -75,6 +75,8 @@ def fingerprint(teacher: Model) -> str:
 
 def _check(config: Config, teacher: Model) -> None:
     """See that a student is one of this teacher. Raises UserError."""
+    if teacher.facts.given:
+        raise UserError("a model whose samples are drawn given something cannot be distilled yet")
     same = dataclasses.replace(teacher.config.process, times="uniform")
     if config.distil.digest not in ("", fingerprint(teacher)):
         raise UserError(f"{config.distil.teacher} has changed since this distillation began: give another --out")

@@ -109,16 +109,22 @@ def facts_of(data: Dataset) -> Facts:
         scale=tuple(float(v) for v in data.units.scale.reshape(-1)),
         columns=tuple(data.columns),
         digest=digest(data),
+        given=() if data.given is None else tuple(data.given.shape[1:]),
+        given_centre=tuple(float(v) for v in data.given_units.centre.reshape(-1)),
+        given_scale=tuple(float(v) for v in data.given_units.scale.reshape(-1)),
     )
 
 
 def digest(data: Dataset) -> str:
-    """A fingerprint of the samples and their labels; of more than 64 MB, of rows that are evenly chosen.
+    """A fingerprint of the samples, their labels and what they are given; of more than 64 MB, of evenly chosen rows.
 
     >>> digest(load_data("moons", n=10)) != digest(load_data("moons", n=10, seed=1))
     True
     """
-    stride = max(1, data.rows.nbytes // 2**26)
-    found = hashlib.sha256(np.ascontiguousarray(data.rows[::stride]).tobytes())
+    found = hashlib.sha256()
+    for rows in (data.rows, data.given):
+        if rows is not None:
+            stride = max(1, rows.nbytes // 2**26)
+            found.update(np.ascontiguousarray(rows[::stride]).tobytes())
     found.update(b"" if data.labels is None else data.labels.tobytes())
     return found.hexdigest()[:16]

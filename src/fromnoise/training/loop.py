@@ -39,10 +39,13 @@ class Loop:
         assert facts is not None
         self.config, self.run, self.total = config, run, _length(train, data)
         self.skipped = () if data is None else tuple(data.skipped)
+        self.shown = None if data is None else data.batch_given([i % len(data) for i in range(train.samples)])
         if config.process.conditional and not facts.classes:
             raise UserError("process.conditional needs labels, and these data have none")
         if train.flip and facts.kind != "images":
             raise UserError(f"train.flip mirrors images, and these data are {facts.kind}")
+        if train.flip and facts.given:
+            raise UserError("train.flip mirrors the samples and not what they are given: leave it out")
         self.accelerator = make_accelerator(train.precision, train.tracker, run)
         parts = self.accelerator.num_processes * train.accumulate
         if train.batch % parts:
@@ -178,7 +181,7 @@ class Loop:
     def _part_loss(self, part: Batch, dropout_seed: int) -> Tensor:
         """The loss of a part, scaled so that the mean over processes of all sums is the batch's."""
         train, device = self.config.train, self.accelerator.device
-        denoise = make_denoiser(self.network, self.config.process, self.schedule, part.labels)
+        denoise = make_denoiser(self.network, self.config.process, self.schedule, part.labels, part.given)
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             _seed(device, dropout_seed)
@@ -239,7 +242,8 @@ class Loop:
         first = self.accelerator.process_index * share
         mine = None if labels is None else labels[first : first + share]
         precision = train.precision if self.config.sample.precision == "auto" else None  # the same in all processes
-        drawn = model.sample(share, seed=train.seed, first=first, label=mine, precision=precision)
+        given = None if self.shown is None else model.given_units.to_own(self.shown)
+        drawn = model.sample(share, seed=train.seed, first=first, label=mine, given=given, precision=precision)
         gathered = self.accelerator.gather(drawn)[: train.samples]
         return Sampled(self.progress.step, gathered, None if labels is None else labels[: train.samples])
 
