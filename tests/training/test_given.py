@@ -112,7 +112,7 @@ def test_what_cannot_be(run):
         fn.load("swissroll").sample(2, steps=2, given=torch.zeros(1, 1))
     with pytest.raises(UserError, match="not measured yet"):
         evaluation.bound(model, torch.zeros(2, 1))
-    with pytest.raises(UserError, match="no one law to tune for"):
+    with pytest.raises(UserError, match="say what with given"):
         evaluation.tune(model, lambda x: None, 2)
     with pytest.raises(UserError, match="cannot be distilled yet"):
         drain(distilled(str(run / "model"), 2).override({"train.steps": 1, "train.batch": 4}))

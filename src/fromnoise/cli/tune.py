@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.model import Model, load
 
     model = load(args.model, network=args.network)
+    if model.facts.given:
+        raise UserError("a model whose samples are drawn given something has no one law to tune for")
     weight = model.config.sample.weight if args.weight is None else args.weight
     model = Model(model.config.override({"sample.weight": weight}), model.network)
     ladder, solvers = args.calls or LADDER, args.solvers or TRIED

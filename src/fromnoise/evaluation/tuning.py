@@ -131,8 +131,6 @@ def tune(
     """
     if model.config.distil.teacher:
         raise UserError("a distilled model knows the levels of its own steps alone: there is nothing to tune")
-    if model.facts.given:
-        raise UserError("a model whose samples are drawn given something has no one law to tune for")
     if seeds < 2:
         raise UserError(f"the noise of the chain takes at least 2 seeds to see, got {seeds}")
     ways = list(_ways(model, ladder, solvers))
