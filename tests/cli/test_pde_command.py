@@ -1,5 +1,6 @@
 """fromnoise pde: pictures, films and pairs of H section 6."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,27 @@ def test_a_film_and_the_shares():
     assert Path("shares.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_map_back_is_learned_and_judged(monkeypatch):
+    """A tiny one: the folder, the picture, the numbers, and that the same line again only judges."""
+    monkeypatch.setattr("fromnoise.cli.pde_backward.FRESH", 60)
+    line = "pde --eta 1000 --cells 8 --steps 10 -n 200 --learn-backward --out psi --quiet "
+    line += "--train.steps 4 --train.batch 16 --network.width 8"
+    said = done(line)
+    assert "linear regression" in said.out
+    assert "ranks of modes 1 to 5: p =" in said.out
+    numbers = json.loads(Path("psi/backward.json").read_text())
+    assert len(numbers["p"]) == 5
+    assert set(numbers["scores"]) == {"network", "regression", "nearest"}
+    assert numbers["worse"]["regression"][0] == pytest.approx(
+        numbers["scores"]["regression"][0] - numbers["scores"]["network"][0]
+    )
+    assert Path("psi/backward.png").read_bytes()[:4] == b"\x89PNG"
+    before = Path("psi/run/log.jsonl").read_bytes()
+    assert done(line).out == said.out
+    assert Path("psi/run/log.jsonl").read_bytes() == before
+    refused(line.replace("1000", "900"), "psi holds the pairs of another problem: give another --out")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -56,6 +78,12 @@ def test_a_film_and_the_shares():
         ("--out a.png --dt -1", "above 0, got -1$"),
         ("--out a.png --dt 0", "above 0, got 0$"),
         ("--out a.npz --shares", "use .png, .svg or .pdf"),
+        ("--out a.png --fields front", "unknown fields front; did you mean fronts"),
+        ("--out a.png --learn-backward --eta 1", "writes a folder: give --out a name without a suffix"),
+        ("--out a --learn-backward --shares", "give one of them"),
+        ("--out a --learn-backward", "a map back is of one amplitude"),
+        ("--out a --learn-backward --eta 1 --train.step 4", "did you mean train.steps"),
+        ("--out a.png --train.steps 4", "goes with --learn-backward"),
     ],
 )
 def test_mistakes_are_one_line(line, message):

@@ -27,7 +27,7 @@ COMMANDS = {
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "distil", "show", "likelihood")
+CONFIGURED = ("train", "distil", "show", "likelihood", "pde")
 """Commands that take settings, --section.key VALUE."""
 
 

@@ -22,13 +22,16 @@ EPILOG = """\
 u_t = u_xx + r(t) u + eta W on [0, 1] with no-flux ends, r such that the integral of u_x^2 stays R (Higham, Higham and
 Grindrod, section 6). The suffix of --out says what is written: .png .svg .pdf the profiles at steps 2, 4, 8, ... of
 one field for each eta (their Figure 7), .webp .gif .mp4 a film of 16 fields, .npz the pairs u(0), u(T) of n fields.
---shares draws instead how noise takes the energy from the first mode, for each reading of eta W.
+--shares draws instead how noise takes the energy from the first mode, for each reading of eta W. --learn-backward
+learns the map from u(T) back to the fields u(0) that it may have come from, into a folder, and judges it; settings of
+training may follow, as --train.steps 4000.
 
 examples:
   fromnoise pde --out figure7.png
   fromnoise pde --eta 10000 -n 1000 --out pairs.npz
   fromnoise pde --eta 300 --forcing literal --out film.webp
   fromnoise pde --shares --out transition.png
+  fromnoise pde --eta 10000 --learn-backward --out runs/backward
 """
 FIGURE_7 = (0.0, 10_000.0, 12_500.0, 15_000.0)
 PICTURES = (".png", ".svg", ".pdf")
@@ -36,6 +39,8 @@ PARTS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.25)
 """Of η_c, at which shares are simulated."""
 FINER = (25, 50, 100, 200, 400)
 """Cells of the grids on which η_c is compared."""
+BACKWARD_STEPS, BACKWARD_PAIRS = 2048, 30_000
+"""Of --learn-backward unless told: after a time of 0.03 four modes of u(0) can still be told."""
 COARSE = 32
 """Cells of the grid on which shares are simulated unless told: a time of 1 takes 6,800 steps there."""
 
@@ -51,20 +56,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheme", default="explicit", help="explicit (default) or exponential, for any --dt")
     parser.add_argument("--cells", type=whole(2), help="of the grid (default 100; of --shares 32)")
     parser.add_argument("--dt", type=finite, help="the time step; 0.15 dx^2 unless given")
-    parser.add_argument("--steps", type=whole(1), help="how many (default 16384; of --shares a time of 1)")
-    parser.add_argument("-n", type=whole(1), default=100, help="pairs that an .npz holds (default 100)")
+    parser.add_argument(
+        "--steps", type=whole(1), help="how many (default 16384; of --shares a time of 1; of --learn-backward 2048)"
+    )
+    parser.add_argument("-n", type=whole(1), help="pairs that an .npz holds (default 100), or are learned from (30000)")
+    parser.add_argument("--fields", help="the first fields: gaussian (default) or fronts (of --learn-backward)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of the first fields and of the noise (default 0)")
     parser.add_argument("--shares", action="store_true", help="draw the first mode's share against eta")
+    parser.add_argument("--learn-backward", action="store_true", help="learn the map from u(T) to u(0), into a folder")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
 def run(args: argparse.Namespace) -> None:
     """Solve."""
     path = Path(args.out)
-    allowed = PICTURES if args.shares else (*PICTURES, *FILMS, ".npz")
-    if path.suffix.lower() not in allowed:
-        raise UserError(f"cannot write {path}: use {', '.join(allowed[:-1])} or {allowed[-1]}")
-    check_writable(path)
+    _check_out(path, args)
     etas = list(args.eta or FIGURE_7)
     if min(etas) < 0:
         raise UserError(f"--eta is an amplitude and not negative, got {min(etas):g}")
@@ -73,28 +79,64 @@ def run(args: argparse.Namespace) -> None:
     problem = _problem(args)
     if args.shares:
         _shares(problem, path, args)
+    elif args.learn_backward:
+        from fromnoise.cli.pde_backward import learn_backward
+
+        learn_backward(
+            dataclasses.replace(problem, eta=_one(etas, "a map back is", args)), path, args.n or BACKWARD_PAIRS, args
+        )
+        return
     elif path.suffix.lower() in PICTURES:
         _profiles(problem, etas, path, args)
-    elif len(etas) > 1:
-        raise UserError(f"a film and an .npz are of one amplitude: give --eta once, as --eta {etas[1]:g}")
     elif path.suffix.lower() == ".npz":
-        _pairs(dataclasses.replace(problem, eta=etas[0]), path, args)
+        _pairs(dataclasses.replace(problem, eta=_one(etas, "an .npz is", args)), path, args)
     else:
-        _film(dataclasses.replace(problem, eta=etas[0]), path, args)
+        _film(dataclasses.replace(problem, eta=_one(etas, "a film is", args)), path, args)
     note(f"wrote {path}")
+
+
+def _check_out(path: Path, args: argparse.Namespace) -> None:
+    """What can be found out before any work."""
+    if args.learn_backward:
+        if args.shares:
+            raise UserError("--shares and --learn-backward are two things: give one of them")
+        if path.suffix or path.is_file():
+            raise UserError(f"--learn-backward writes a folder: give --out a name without a suffix, not {path}")
+        return
+    if args.changes:
+        raise UserError(f"--{next(iter(args.changes))} is a setting of training: it goes with --learn-backward")
+    allowed = PICTURES if args.shares else (*PICTURES, *FILMS, ".npz")
+    if path.suffix.lower() not in allowed:
+        raise UserError(f"cannot write {path}: use {', '.join(allowed[:-1])} or {allowed[-1]}")
+    check_writable(path)
+
+
+def _one(etas: list[float], what: str, args: argparse.Namespace) -> float:
+    if len(etas) > 1:
+        raise UserError(f"{what} of one amplitude: give --eta once, as --eta {etas[1]:g}")
+    return etas[0]
 
 
 def _problem(args: argparse.Namespace) -> Problem:
     from fromnoise.model.options import unknown
-    from fromnoise.pde import FORCINGS, SCHEMES, Grid, Problem
+    from fromnoise.pde import FIELDS, FORCINGS, SCHEMES, Grid, Problem
 
-    for name, value, known in (("forcing", args.forcing, FORCINGS), ("scheme", args.scheme, SCHEMES)):
+    fields = args.fields or ("fronts" if args.learn_backward else "gaussian")
+    named = (("forcing", args.forcing, FORCINGS), ("scheme", args.scheme, SCHEMES), ("fields", fields, FIELDS))
+    for name, value, known in named:
         if value not in known:
             raise unknown(name, value, known)
     grid, scheme = Grid((args.cells or (COARSE if args.shares else 100),)), SCHEMES[args.scheme]
-    how = {"forcing": FORCINGS[args.forcing], "scheme": scheme, "seed": args.seed, "dt": args.dt or 0.0}
+    how = {
+        "forcing": FORCINGS[args.forcing],
+        "scheme": scheme,
+        "seed": args.seed,
+        "dt": args.dt or 0.0,
+        "law": FIELDS[fields],
+    }
     problem = Problem(grid, **how)
     steps = args.steps or (max(1, round(1 / problem.dt)) if args.shares else problem.steps)
+    steps = BACKWARD_STEPS if args.learn_backward and not args.steps else steps
     try:
         scheme.make(grid, problem.dt)
     except ValueError as error:
@@ -130,7 +172,7 @@ def _pairs(problem: Problem, path: Path, args: argparse.Namespace) -> None:
     from fromnoise.pde import pairs
 
     with bar("stepping", args.quiet) as update:
-        u_0, u_T = pairs(problem, args.n, progress=lambda done, total: update(done, total, ""))
+        u_0, u_T = pairs(problem, args.n or 100, progress=lambda done, total: update(done, total, ""))
     out = io.BytesIO()
     np.savez(out, u_0=u_0.numpy(), u_T=u_T.numpy(), x=problem.grid.points[0].numpy(), t=problem.time)
     write_file(path, out.getvalue())

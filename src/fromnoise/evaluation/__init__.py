@@ -1,5 +1,6 @@
 """The judge: how near samples are to data."""
 
+from fromnoise.evaluation.calibration import covered, energy_score, ranks, uniform
 from fromnoise.evaluation.digits import Judged, judge_digits
 from fromnoise.evaluation.distances import Measured, beside_floor, sliced_wasserstein
 from fromnoise.evaluation.frechet import frechet
@@ -19,11 +20,15 @@ __all__ = [
     "beside_floor",
     "bits",
     "bound",
+    "covered",
+    "energy_score",
     "flow",
     "frechet",
     "judge_digits",
     "measure_for",
     "planned",
+    "ranks",
     "sliced_wasserstein",
     "tune",
+    "uniform",
 ]

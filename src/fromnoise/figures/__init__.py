@@ -9,7 +9,7 @@ from fromnoise.figures.fields import draw_fields
 from fromnoise.figures.film import film, write_film
 from fromnoise.figures.likelihood import bound_figure
 from fromnoise.figures.page import Code, Film, Heading, Picture, Table, Text, page
-from fromnoise.figures.pde import profiles_figure, shares_figure
+from fromnoise.figures.pde import backward_figure, profiles_figure, shares_figure
 from fromnoise.figures.pictures import grid, save_each, save_picture, to_uint8
 from fromnoise.figures.points import draw_samples, scatter
 from fromnoise.figures.schedule import forward_figure, forward_film, schedule_figure
@@ -24,6 +24,7 @@ __all__ = [
     "Picture",
     "Table",
     "Text",
+    "backward_figure",
     "bound_figure",
     "data_figure",
     "draw_fields",

@@ -87,3 +87,70 @@ def shares_figure(readings: Sequence[Any]) -> Figure:
         title = "lines: theory, points: simulation"
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, title=title)
     return figure
+
+
+def backward_figure(x: Tensor, examples: Sequence[tuple[Tensor, Tensor, Tensor]], trial: Any, draws: int) -> Figure:
+    """A learned ψ. Above, fields u(T) (cells,), where they came from u(0) (cells,), and draws of ψ (m, cells).
+
+    Below, for each mode, how far the distribution of the ranks of the truth among the draws is from uniform, within
+    which 99 % would lie at each place; the same for draws that are too wide on purpose; and the energy scores with two
+    standard errors. `trial` has `ranks` and `widened` (B, modes) and `scores`, {name: (mean, error)}.
+
+    >>> import torch
+    >>> from types import SimpleNamespace as Thing
+    >>> ranks = torch.arange(100)[:, None]
+    >>> one = Thing(ranks=ranks, widened=ranks, scores={"network": (1.0, 0.1)})
+    >>> u = torch.zeros(5)
+    >>> figure = backward_figure(torch.linspace(0, 1, 5), [(u, u, u[None])], one, 99)
+    >>> figure.axes[0].get_xlabel()
+    'x'
+    """
+    from matplotlib.lines import Line2D
+
+    columns = max(3, len(examples))
+    with style():
+        figure, axes = new_figure(6.8, 4.4, rows=2, columns=columns)
+        for ax, (u_T, u_0, drawn) in zip(axes[0], examples, strict=False):
+            ax.plot(np.asarray(x), np.asarray(drawn).T, color=PALETTE[0], linewidth=0.6, alpha=0.55)
+            ax.plot(np.asarray(x), np.asarray(u_0), color="black", linewidth=1.3)
+            ax.plot(np.asarray(x), np.asarray(u_T), color=PALETTE[1], linewidth=1.3, linestyle="--")
+            ax.set_xlabel("x")
+            ax.set_xlim(0, 1)
+        axes[0, 0].set_ylabel("u")
+        for title, ax, found in (
+            ("ranks of the truth", axes[1, 0], trial.ranks),
+            ("too wide on purpose", axes[1, 1], trial.widened),
+        ):
+            _draw_ranks(ax, np.asarray(found), draws)
+            ax.set_title(title)
+        axes[1, 0].set_ylabel("share below, less uniform")
+        axes[1, 1].sharey(axes[1, 0])
+        names = list(trial.scores)
+        mean, error = np.array([trial.scores[name] for name in names]).T
+        axes[1, 2].errorbar(mean, range(len(names)), xerr=2 * error, fmt="o", color=PALETTE[0], markersize=4, capsize=3)
+        axes[1, 2].set_yticks(range(len(names)), names)
+        axes[1, 2].set_ylim(len(names) - 0.5, -0.5)
+        axes[1, 2].set_xlim(left=0)
+        axes[1, 2].set_title("energy score")
+        for ax in [*axes[0, len(examples) :], *axes[1, 3:]]:
+            ax.set_axis_off()
+        lines = [
+            Line2D([], [], color="black", linewidth=1.3, label="u(0), the truth"),
+            Line2D([], [], color=PALETTE[1], linewidth=1.3, linestyle="--", label="u(T), which is given"),
+            Line2D([], [], color=PALETTE[0], linewidth=0.8, label="draws of u(0) given u(T)"),
+        ]
+        figure.legend(handles=lines, loc="outside upper center", ncols=3)
+    return figure
+
+
+def _draw_ranks(ax: Any, ranks: np.ndarray, draws: int) -> None:
+    """The distribution function of ranks (B, modes) less that of uniform ones, and where 99 % of these would lie."""
+    at = (np.arange(draws + 1) + 1) / (draws + 1)
+    band = 2.576 * np.sqrt(at * (1 - at) / len(ranks))
+    ax.fill_between(at, -band, band, color="0.88", linewidth=0)
+    for mode, column in enumerate(ranks.T):
+        share = np.bincount(column, minlength=draws + 1).cumsum() / len(column)
+        ax.plot(at, share - at, color=PALETTE[mode % len(PALETTE)], linewidth=0.9, label=str(mode + 1))
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("rank / draws")
+    ax.legend(title="mode", fontsize="x-small", title_fontsize="x-small", ncols=2, loc="lower left")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fromnoise.pde.equation import Functional, Scheme, dirichlet, evolve, explicit
-from fromnoise.pde.fields import random_fields
+from fromnoise.pde.fields import FIELDS, Law, random_fields
 from fromnoise.pde.forcing import FORCINGS, Forcing, Increments
 from fromnoise.pde.grid import Grid
 
@@ -23,8 +23,8 @@ AT_ONCE = 1000
 class Problem:
     """All that says what a field becomes: H's Figure 7 with η = 10,000 unless given otherwise.
 
-    `dt` is δt, 0.15 δx² unless given; `variances` are those of the first fields' modes (`prior` unless given), scaled
-    to ∫|∇u|² = R, or left Gaussian with R None. With `conserve` None the equation is linear.
+    `dt` is δt, 0.15 δx² unless given; `law` is that of the first fields (`FIELDS`), which are scaled to ∫|∇u|² = R
+    unless R is None. With `conserve` None the equation is linear.
 
     >>> problem = Problem(steps=100)
     >>> problem.dt, round(problem.time, 6)
@@ -37,7 +37,7 @@ class Problem:
     dt: float = 0.0
     steps: int = 2**14
     R: float | None = 2.0
-    variances: Tensor | None = None
+    law: Law = FIELDS["gaussian"]
     scheme: Scheme = explicit
     conserve: Callable[[Grid], Functional] | None = dirichlet
     seed: int = 0
@@ -59,7 +59,7 @@ class Problem:
 
     def begin(self, n: int, first: int = 0) -> Tensor:
         """Fields first ... first + n − 1 at time 0, (n, *cells)."""
-        return random_fields(self.grid, n, variances=self.variances, R=self.R, seed=self.seed, first=first)
+        return random_fields(self.grid, n, law=self.law, R=self.R, seed=self.seed, first=first)
 
     def states(self, u_0: Tensor, first: int = 0) -> Iterator[Tensor]:
         """What the fields u_0 (n, *cells) become after each step, with the noise of fields first ... first + n − 1."""
