@@ -44,15 +44,15 @@ class Gaussian:
         return grid.field(torch.from_numpy(z).reshape(-1, *grid.cells) * self.of(grid).sqrt())
 
 
-WIDTH = 0.08
-"""Of a front, in units of the box."""
+WIDTH, GROUND, GROUND_MODES = 0.08, 0.6, 16
+"""Of a front, in units of the box; the deviation of the ground's first mode, and its modes."""
 
 
 def fronts(grid: Grid, generators: Sequence[np.random.Generator]) -> Tensor:
-    """One to three fronts at random places, each from −1 to 1 or back, and a little of a smooth Gaussian field.
+    """One to three fronts at random places, each from −1 to 1 or back, on a Gaussian ground of 16 modes.
 
-    What a front was is soon hard to tell from u: the laws of u(0) given u(T) have several modes. On a square fronts
-    are straight, in a random direction.
+    Far from Gaussian, and so are the laws of u(0) given u(T): where a front was soon can hardly be told. On a square
+    fronts are straight, in a random direction.
 
     >>> fronts(Grid((100,)), [np.random.default_rng(0)]).shape
     torch.Size([1, 100])
@@ -64,8 +64,9 @@ def fronts(grid: Grid, generators: Sequence[np.random.Generator]) -> Tensor:
         along = np.tensordot(toward / np.linalg.norm(toward), points, 1)
         places = along.min() + np.ptp(along) * np.sort(generator.uniform(0.1, 0.9, generator.integers(1, 4)))
         row[:] = sum((-1) ** i * np.tanh((along - place) / WIDTH) for i, place in enumerate(places))
-    rough = Gaussian(prior(grid, decay=3.0, scale=0.1))(grid, generators)
-    return torch.from_numpy(found) + rough
+    ground = prior(grid, scale=GROUND)
+    ground.view(-1)[grid.eigenvalues.flatten().argsort(stable=True)[GROUND_MODES + 1 :]] = 0.0
+    return torch.from_numpy(found) + Gaussian(ground)(grid, generators)
 
 
 FIELDS: Mapping[str, Law] = MappingProxyType({"gaussian": Gaussian(), "fronts": fronts})

@@ -27,7 +27,7 @@ MODES = 16
 """Modes of u(0) that are drawn, and of u(T) that they are drawn given: those of the smallest eigenvalues."""
 
 SETTINGS: dict[str, Any] = {
-    "network.width": 128, "network.fourier": 0, "train.steps": 2000, "train.checkpoint_every": 500,
+    "network.width": 160, "network.fourier": 0, "train.steps": 4000, "train.checkpoint_every": 500,
     "sample.solver": "unipc3", "sample.path": "lambda", "sample.steps": 20,
 }  # fmt: skip
 

@@ -54,7 +54,7 @@ def trial(
     problem, k = psi.problem, len(psi.line.offset)
     progress("fresh pairs")
     u_0, u_T = pairs(problem, size, first=first)
-    c_0, c_T = (modes(problem.grid, u, k) for u in (u_0, u_T))
+    c_0, c_T = modes(problem.grid, u_0, k), modes(problem.grid, u_T, psi.c_T.shape[1])
 
     def seen(u: Tensor) -> Tensor:
         return modes(problem.grid, u.flatten(0, 1), k).unflatten(0, u.shape[:2])
