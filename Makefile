@@ -1,6 +1,7 @@
 # make demo   train the Swiss roll and a small MNIST model, and write one page about them
 # make test   the whole test suite, on two processes
 # make check  format, lint, types, import direction and the fast tests, in under two minutes
+# make docs       the book: docs/_build/html/index.html, with the mathematics and the reference (half a minute)
 # make mutants    break every formula once and name the test that notices (docs/mutants.md)
 # make soak       the tests that take minutes: twenty kills of a training run
 # make parity     our solvers' trajectories beside diffusers', in float64
@@ -12,6 +13,7 @@
 # make few-steps  every solver at 3 to 20 calls beside the chain of 1,000 on the digits (three hours; goes on where stopped)
 # make distil     digits in four network calls and in one, from those that come with the package (an hour; goes on)
 # make bench-pde  steps of the PDE a second beside a NumPy loop over fields (a minute)
+# make backward   the learned backward map of the PDE beside the exact posterior, and its trial (fifteen minutes)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +22,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check format clean mutants soak digits shipped precision few-steps distil bench-pde quality parity swissroll bench bench-gpu
+.PHONY: demo test check docs format clean mutants soak digits shipped precision few-steps distil bench-pde backward quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -34,8 +36,14 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow and not soak and not parity" --timeout=60
 
+docs: $(VENV)/.docs
+	rm -rf docs/_build
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -d docs/_build/doctrees -W --keep-going -q docs docs/_build/html
+	@echo "the book: docs/_build/html/index.html"
+
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants.py
+	$(BIN)/python docs/make_formulas.py
 
 soak: $(VENV)/.dev
 	$(PYTEST) -m soak --timeout=3600
@@ -62,6 +70,9 @@ distil: $(VENV)/.dev
 bench-pde: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_pde.py
 
+backward: $(VENV)/.dev
+	$(BIN)/python benchmarks/backward.py
+
 quality: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/quality.py
 
@@ -79,7 +90,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(PEERS) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) demo docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -88,6 +99,10 @@ $(VENV)/.core: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 $(PEERS)/.done: pyproject.toml constraints.txt benchmarks/peers.txt

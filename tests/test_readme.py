@@ -10,7 +10,7 @@ import pytest
 from fromnoise.cli.main import COMMANDS, build, overrides
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts)]
 
 
 def blocks(language):
