@@ -23,6 +23,7 @@ COMMANDS = {
     "tune": "find the fewest network calls that are as good as the full chain, and sample so from now on",
     "likelihood": "say how likely data are under a trained model: bound and exact, in nats and bits a dimension",
     "show": "look at data, at a schedule, or at data being noised",
+    "figures": "draw the figures of both papers from a trained run, with captions",
     "pde": "solve the stochastic PDE of Higham, Higham and Grindrod: profiles, films, pairs",
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",

@@ -144,7 +144,7 @@ def forward_film(
     times = forward_times(schedule, frames)
     states = forward_states(x_0[: MOST[kind]], schedule, times, seed)
     shown = [to_array(to_own(x) if to_own else x) for x in states]
-    write_film(draw(shown, [_clock(t) for t in times], kind, columns), path, seconds=seconds, hold=hold)
+    write_film(draw(shown, [clock(t) for t in times], kind, columns), path, seconds=seconds, hold=hold)
 
 
 def _curves(schedule: Schedule, per_time: bool) -> tuple[np.ndarray, ...]:
@@ -197,7 +197,12 @@ def _title(schedules: Mapping[str, Schedule]) -> str:
     return "Noise schedules: " + ", ".join(f"{plain(name)} $T = {s.T:g}$" for name, s in schedules.items())
 
 
-def _clock(t: float) -> str:
+def clock(t: float) -> str:
+    """A time in words, as figures and films say it.
+
+    >>> clock(250.0), clock(0.125)
+    ('t = 250', 't = 0.12')
+    """
     return f"t = {t:g}" if t == round(t) else f"t = {t:.2f}"
 
 
@@ -210,7 +215,7 @@ def _cloud_row(states: list[Tensor], times: Sequence[float]) -> Figure:
     limits = limits_of([states[0], states[-1]]) if flat else None
     for ax, x, t in zip(axes[0], states, times, strict=True):
         scatter(x, ax, limits=limits)
-        ax.set_title(_clock(t))
+        ax.set_title(clock(t))
         _quiet(ax, ax is axes[0, 0])
     return figure
 
@@ -241,5 +246,5 @@ def _strip(states: list[Tensor], times: Sequence[float], kind: str) -> Figure:
                 ax.plot(to_array(x[i]).T, linewidth=0.8)
             else:
                 ax.imshow(to_array(x[i, 0]), vmin=low, vmax=high, cmap="viridis")
-        axes[0, j].set_title(_clock(t))
+        axes[0, j].set_title(clock(t))
     return figure

@@ -98,6 +98,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **o
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    figure._repr_png_ = lambda: encode(figure)  # type: ignore[attr-defined]  # so that a notebook shows it
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
