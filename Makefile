@@ -2,6 +2,7 @@
 # make test   the whole test suite, on two processes
 # make check  format, lint, types, import direction and the fast tests, in under two minutes
 # make docs       the book: docs/_build/html/index.html, with the mathematics and the reference (half a minute)
+# make notebooks  run the guided tour and keep what it shows (ten minutes)
 # make mutants    break every formula once and name the test that notices (docs/mutants.md)
 # make soak       the tests that take minutes: twenty kills of a training run
 # make parity     our solvers' trajectories beside diffusers', in float64
@@ -22,7 +23,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check docs format clean mutants soak digits shipped precision few-steps distil bench-pde backward quality parity swissroll bench bench-gpu
+.PHONY: demo test check docs notebooks format clean mutants soak digits shipped precision few-steps distil bench-pde backward quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -40,6 +41,9 @@ docs: $(VENV)/.docs
 	rm -rf docs/_build
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -d docs/_build/doctrees -W --keep-going -q docs docs/_build/html
 	@echo "the book: docs/_build/html/index.html"
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python notebooks/make.py
 
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants.py

@@ -27,7 +27,7 @@ import fromnoise as fn
 from fromnoise.evaluation import covered
 from fromnoise.model.store import write_file
 from fromnoise.pde import FORCINGS, Backward, Gaussian, Grid, Problem, learn, pairs, posterior, prior
-from fromnoise.pde.learned import MODES, modes
+from fromnoise.pde.learned import MODES, SETTINGS, modes
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "backward"
@@ -78,16 +78,14 @@ def by_raw() -> dict[str, Any]:
     problem, out = linear(), RUNS / "linear"
     if not (out / "pairs.npz").exists():
         by_learn()
-    changes = {"network.width": 128, "network.fourier": 0, "train.steps": 3000}
-    config = fn.recipe(str(out / "pairs.npz"), key="c_0", given="c_T").override(changes)
+    config = fn.recipe(str(out / "pairs.npz"), key="c_0", given="c_T").override(SETTINGS)
     for _ in fn.fit(config, RUNS / "raw"):
         pass
     model = fn.load(RUNS / "raw")
 
     def draw(u_T: Tensor, n: int) -> Tensor:
         given = modes(problem.grid, u_T, MODES).float()
-        x = model.sample(n * len(u_T), given=given, solver="unipc3", path="lambda", steps=20)
-        return x.double().reshape(n, len(u_T), MODES)
+        return model.sample(n * len(u_T), given=given).cpu().double().reshape(n, len(u_T), MODES)
 
     return beside_exact(problem, draw)
 

@@ -303,9 +303,30 @@ def test_samples_given_the_rows_of_a_file():
     )
     Path("one.csv").write_text("dose,age\n1,30\n2,50\n")
     done("sample pairs -n 5 --given one.csv --quiet --out out.csv")
-    assert len(Path("out.csv").read_text().splitlines()) == 6
+    drawn = np.loadtxt("out.csv", skiprows=1)
+    exact = load("pairs").sample(5, given=torch.tensor([[1.0, 30.0], [2.0, 50.0]]))[:, 0]
+    assert np.allclose(drawn, exact)
+    Path("two.csv").write_text("age,extra,dose\n30,7,1\n50,7,2\n")  # other places, and one column too many
+    done("sample pairs -n 5 --given two.csv --quiet --out again.csv")
+    assert np.array_equal(np.loadtxt("again.csv", skiprows=1), drawn)
+    Path("short.csv").write_text("age\n30\n")
+    refused("sample pairs --given short.csv --quiet --out a.csv", "has no column 'dose'")
     refused("sample pairs -n 5 --quiet --out a.csv", "given something: say what with --given FILE, rows of 2 numbers")
     refused("sample swissroll --given one.csv --quiet --out a.csv", "given nothing: leave --given out")
-    refused("sample pairs --given pairs.csv --quiet --out a.csv", r"rows of shape \(3,\)")
+    refused("sample pairs --given none.csv --quiet --out a.csv", "no such file of rows: none.csv")
+    np.save("three.npy", np.zeros((2, 3)))
+    refused("sample pairs --given three.npy --quiet --out a.csv", r"rows of shape \(3,\)")
     refused("likelihood pairs --quiet", "not measured yet")
     refused("tune pairs -n 20 --quiet", "no one law to tune for")
+
+
+def test_the_given_array_of_an_npz_is_meant():
+    """Not its samples; and where none is called so, none is guessed."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 40, 2))
+    np.savez("pairs.npz", x=x, y=y)
+    done("train pairs.npz --out pairs --quiet --data.given y --train.steps 2 --train.batch 4 --network.width 8")
+    done("sample pairs -n 3 --steps 3 --given pairs.npz --quiet --out out.npy")
+    assert np.allclose(np.load("out.npy"), load("pairs").sample(3, steps=3, given=torch.from_numpy(y)), atol=1e-5)
+    np.savez("other.npz", x=x, z=y)
+    refused("sample pairs --given other.npz --quiet --out a.npy", "has no array 'y'")

@@ -54,6 +54,12 @@ def test_no_law_has_a_lower_score_than_the_truth():
         assert energy_score(*linear(2000, 50, *wrong)).mean() > right
 
 
+def test_the_energy_score_knows_no_origin():
+    """In float32 too, far from 0."""
+    draws, truth = (v.float() for v in linear(50, 60))
+    assert torch.allclose(energy_score(draws + 1e4, truth + 1e4), energy_score(draws, truth), atol=5e-3)
+
+
 def test_what_has_no_ranks():
     with pytest.raises(ValueError, match="n draws of each"):
         ranks(torch.zeros(9, 5), torch.zeros(5, 1))

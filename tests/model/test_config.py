@@ -51,7 +51,8 @@ distils = st.builds(Distil, texts, counts, texts, counts)
 facts = st.integers(1, 9).flatmap(
     lambda d: st.builds(
         Facts, st.sampled_from(["points", "images", "fields"]), st.tuples(st.just(d)) | st.tuples(st.just(d), counts),
-        counts, st.lists(texts, max_size=3).map(tuple), *[st.tuples(*[st.floats(-9, 9)] * d)] * 2,
+        counts, st.lists(texts, max_size=3).map(tuple), st.tuples(*[st.floats(-9, 9)] * d),
+        st.tuples(*[st.floats(1e-9, 9)] * d),
         st.lists(texts, max_size=3).map(tuple),
     )
 )  # fmt: skip

@@ -110,9 +110,20 @@ def test_the_folder_goes_on_and_is_not_another_problems(tmp_path):
     ):
         with pytest.raises(UserError, match="pairs of another problem: give another --out"):
             learned(other, tmp_path, n, **small)
-    (tmp_path / "pairs.npz").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"cannot read .*pairs\.npz"):
-        learned(LINEAR, tmp_path, 100, **small)
+    whole = (tmp_path / "pairs.npz").read_bytes()
+    for damaged in (b"PK", whole[: len(whole) // 2]):
+        (tmp_path / "pairs.npz").write_bytes(damaged)
+        with pytest.raises(UserError, match=r"cannot read .*pairs\.npz"):
+            learned(LINEAR, tmp_path, 100, **small)
     np.savez(tmp_path / "pairs.npz", x=np.zeros(3))
     with pytest.raises(UserError, match=r"cannot read .*pairs\.npz"):
         learned(LINEAR, tmp_path, 100, **small)
+
+
+def test_modes_that_hold_too_little_of_what_is_conserved_are_refused(tmp_path):
+    """Draws of rough fields, scaled to all of it, would be too large by a third; settings are checked as early."""
+    with pytest.raises(UserError, match=r"16 modes that are drawn hold \d\d% of what is conserved.*fronts"):
+        next(learn(Problem(steps=4), tmp_path / "a", 50))
+    with pytest.raises(UserError, match="unknown loss"):
+        next(learn(LINEAR, tmp_path / "b", 50, settings={"process.loss": "foo"}))
+    assert not list(tmp_path.iterdir())

@@ -96,7 +96,22 @@ def test_fields_are_given_fields(tmp_path):
     changes = small | {"network.attention": [False], "network.blocks": 1, "sample.steps": 0}
     model = drain(config.override(changes))[-1].model
     assert model.facts.given == (1, 6, 5)
-    assert model.sample(3, given=torch.zeros(1, 1, 6, 5)).shape == (3, 1, 6, 5)
+    for parameter in model.network.parameters():
+        parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
+    zero, one = (model.sample(3, given=torch.full((1, 1, 6, 5), value)) for value in (0.0, 1.0))
+    assert zero.shape == (3, 1, 6, 5)
+    assert not torch.allclose(zero, one, atol=1e-3)
+
+
+def test_dates_keep_their_last_digits(tmp_path):
+    """Seconds since 1970, of which float32 knows no minute: the sampler sees what training saw."""
+    y = 1.7e9 + 2 * np.arange(40.0)
+    np.savez(tmp_path / "d.npz", x=np.arange(40.0), y=y)
+    model = drain(fn.recipe(str(tmp_path / "d.npz"), given="y", key="x").override(SMALL))[-1].model
+    seen, ask = [], model.network.forward
+    model.network.forward = lambda x, time, label, extra: seen.append(extra) or ask(x, time, label, extra)
+    model.sample(40, steps=1, given=torch.from_numpy(y)[:, None])
+    assert torch.allclose(seen[0][:, 0], torch.linspace(-1, 1, 40), atol=1e-5)
 
 
 def test_what_cannot_be(run):

@@ -39,7 +39,7 @@ PARTS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.25)
 """Of η_c, at which shares are simulated."""
 FINER = (25, 50, 100, 200, 400)
 """Cells of the grids on which η_c is compared."""
-BACKWARD_STEPS, BACKWARD_PAIRS = 2048, 30_000
+BACKWARD_STEPS, BACKWARD_PAIRS, FEWEST = 2048, 30_000, 200
 """Of --learn-backward unless told: after a time of 0.03 four modes of u(0) can still be told."""
 COARSE = 32
 """Cells of the grid on which shares are simulated unless told: a time of 1 takes 6,800 steps there."""
@@ -102,6 +102,9 @@ def _check_out(path: Path, args: argparse.Namespace) -> None:
             raise UserError("--shares and --learn-backward are two things: give one of them")
         if path.suffix or path.is_file():
             raise UserError(f"--learn-backward writes a folder: give --out a name without a suffix, not {path}")
+        if args.n is not None and args.n < FEWEST:
+            raise UserError(f"a map back is learned from at least {FEWEST} pairs, got -n {args.n}")
+        check_writable(path / "pairs.npz")
         return
     if args.changes:
         raise UserError(f"--{next(iter(args.changes))} is a setting of training: it goes with --learn-backward")
@@ -114,6 +117,8 @@ def _check_out(path: Path, args: argparse.Namespace) -> None:
 def _one(etas: list[float], what: str, args: argparse.Namespace) -> float:
     if len(etas) > 1:
         raise UserError(f"{what} of one amplitude: give --eta once, as --eta {etas[1]:g}")
+    if args.learn_backward and etas[0] == 0:
+        raise UserError("without noise the way back is one field: give --eta above 0")
     return etas[0]
 
 

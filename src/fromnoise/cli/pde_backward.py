@@ -46,9 +46,7 @@ def learn_backward(problem: Problem, out: Path, n: int, args: argparse.Namespace
     draws = psi.draw(u_T, 20)
     examples = [(u_T[i], u_0[i], draws[:, i]) for i in range(3)]
     save(backward_figure(problem.grid.points[0], examples, found, DRAWS), out / "backward.png")
-    note(
-        f"wrote {out / 'backward.png'} and {out / 'backward.json'}; draws by `fromnoise sample {out / 'run'}` are modes"
-    )
+    note(f"wrote {out / 'backward.png'} and {out / 'backward.json'}; {out / 'run'} draws what regression leaves")
 
 
 def _report(found: Trial, path: Path) -> None:

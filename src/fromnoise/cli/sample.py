@@ -179,13 +179,15 @@ def _given(name: str | None, model: Model) -> Tensor | None:
             return None
         wanted = "leave --given out" if name else f"say what with --given FILE, rows of {math.prod(shape)} numbers"
         raise UserError(f"this model draws its samples given {'nothing' if name else 'something'}: {wanted}")
-    from fromnoise.data import load
+    import torch
 
-    data = load(name)
-    rows = data.units.to_own(data.batch(range(len(data))))
-    if rows[0].numel() != math.prod(shape):
-        raise UserError(f"{name} has rows of shape {tuple(rows.shape[1:])}; this model was trained given {shape}")
-    return rows.reshape(-1, *shape)
+    from fromnoise.data.tables import read_given
+
+    told = model.config.data
+    rows = read_given(Path(name), str(told.get("given", "")), str(told.get("layout", "auto")))
+    if rows.shape[1:] != shape:
+        raise UserError(f"{name} has rows of shape {rows.shape[1:]}; this model was trained given {shape}")
+    return torch.from_numpy(rows)
 
 
 def _label(text: str | None, model: Model) -> int | None:

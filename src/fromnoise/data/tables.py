@@ -100,7 +100,10 @@ def _beside(
         return None, Units.identity()
     if given.dtype.kind not in "uif" or given.ndim == 0 or len(given) != len(array):
         raise UserError(f"{path}: {name} must hold numbers, one row for each of {len(array)} samples")
-    given, _ = _arrange(path, given, layout)
+    try:
+        given, _ = _arrange(path, given, layout)
+    except UserError as error:
+        raise UserError(f"{error} (it is that of {name}, which samples are given)") from None
     if given.shape[2:] != array.shape[2:]:
         raise UserError(f"{path}: {name} has axes {given.shape[2:]} where the samples have {array.shape[2:]}")
     if _is_images(given):
@@ -192,6 +195,49 @@ def _npy(path: Path, label: str, key: str, header: object, given: str) -> Conten
         raise UserError(f"cannot read {path}: {_reason(error)}") from None
 
 
+def read_given(path: Path, given: str, layout: str = "auto") -> np.ndarray:
+    """What samples are to be drawn given, in its own units, float64 (m, *shape): images in [-1, 1].
+
+    `given` and `layout` are those of the data that a model was trained on: of an .npz the array of that name, or its
+    only one; of a table the columns of these names, in their order, or all of them where the file has no names.
+    Raises UserError for a file that does not have them.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.csv").write_text("age,dose\\n30,1\\n50,2\\n")
+    ...     read_given(Path(folder, "a.csv"), "dose,age").tolist()
+    [[1.0, 30.0], [2.0, 50.0]]
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file() or suffix not in READERS:
+        raise UserError(f"no such file of rows: {path}; give an {', '.join(READERS)}")
+    key = given if suffix == ".npz" and _holds(path, given) else ""
+    content = READERS[suffix](path, "label", key, "auto", "")
+    array, names = content.array, [name.strip() for name in given.split(",")]
+    for name in names if content.columns else ():
+        if name not in content.columns:
+            raise UserError(f"{path} has no column {name!r}{suggestion(name, content.columns)}")
+    if content.columns:
+        array = array[:, [content.columns.index(name) for name in names]]
+    if array.dtype.kind not in "uif" or not array.size:
+        raise UserError(f"{path} holds no rows of numbers")
+    array, _ = _arrange(path, np.asarray(array), layout)
+    _check_finite(path, array, ())
+    return array / 127.5 - 1.0 if _is_images(array) else array.astype(np.float64)
+
+
+def _holds(path: Path, name: str) -> bool:
+    """Whether an .npz has an array of this name. Raises UserError where it has several and none is called so."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read {path}: {_reason(error)}") from None
+    if name not in names and len(names) > 1:
+        raise UserError(f"{path} has no array {name!r}{suggestion(name, names)}")
+    return name in names
+
+
 def _npz(path: Path, label: str, key: str, header: object, given: str) -> Content:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -252,6 +298,8 @@ def _apart(path: Path, content: Content, given: str) -> Content:
         return content
     columns = content.columns or tuple(map(str, range(content.array.shape[1])))
     names = [name.strip() for name in given.split(",")]
+    if len(set(names)) < len(names):
+        raise UserError(f"given names a column twice: {given}")
     for name in names:
         if name not in columns:
             raise UserError(f"{path} has no column {name!r}{suggestion(name, columns)}")

@@ -7,6 +7,7 @@ sections are dataclasses. An unknown key is an error that names the nearest know
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -157,6 +158,8 @@ class Facts:
             for name in (f"{key}centre", f"{key}scale"):
                 if len(getattr(self, name)) not in (1, shape[0]):
                     raise UserError(f"facts.{name} has one number, or one for each of {shape[0]} channels")
+            if not all(0 < value < math.inf for value in getattr(self, f"{key}scale")):
+                raise UserError(f"facts.{key}scale must be positive, got {list(getattr(self, f'{key}scale'))}")
 
 
 @dataclass(frozen=True)

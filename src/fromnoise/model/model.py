@@ -327,7 +327,8 @@ class Model:
         if tuple(given.shape[1:]) != self.facts.given or not len(given):
             raise UserError(f"given has rows of shape {self.facts.given} here, got {tuple(given.shape)}")
         rows = given[torch.arange(first, first + n) % len(given)]
-        return self.given_units.from_own(rows.to(self.device, torch.float32))
+        # In float64: a column of dates has nothing but its last digits to say.
+        return self.given_units.from_own(rows.cpu().double()).to(self.device, torch.float32)
 
     def _labels(self, label: Label, n: int) -> Tensor | None:
         if label is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from fromnoise.errors import UserError
 from fromnoise.model import Model
+from fromnoise.model.assembly import check
 from fromnoise.model.store import write_file
 from fromnoise.pde.backward import Regression, regression
 from fromnoise.pde.equation import restored
@@ -52,7 +55,7 @@ class Backward:
     def draw(self, u_T: Tensor, n: int, *, seed: int = 0) -> Tensor:
         """n fields u(0) for each field u_T (B, *cells), (n, B, *cells), float64."""
         given = modes(self.problem.grid, u_T, self.c_T.shape[1])
-        z = self.model.sample(n * len(u_T), given=given.float(), seed=seed).double()
+        z = self.model.sample(n * len(u_T), given=given.float(), seed=seed).cpu().double()
         return self.fields(self.line.coloured(z.reshape(n, len(u_T), -1), given), u_T)
 
     def fields(self, c: Tensor, u_T: Tensor) -> Tensor:
@@ -118,6 +121,8 @@ def learn(
     path = out / "pairs.npz"
     config = recipe("swissroll").override({"data.name": str(path), "data.key": "x", "data.given": "c_T"})
     config = dataclasses.replace(config, about="u(0) given u(T)").override(SETTINGS | (settings or {}))
+    check(config)
+    _check_modes(problem, k)
     if not path.exists():
         write_file(path, _gathered(problem, n, k, progress))
     c_0, c_T = _read(problem, path, n, k)
@@ -125,6 +130,22 @@ def learn(
         yield event
         if isinstance(event, Finished) and not event.interrupted:
             yield Backward(problem, regression(c_0, c_T), event.model, c_0, c_T)
+
+
+def _check_modes(problem: Problem, k: int) -> None:
+    """See that the modes that are drawn hold what is conserved, to which draws are scaled. Raises UserError."""
+    if problem.conserve is None:
+        return
+    u_0, functional = problem.begin(100), problem.conserve(problem.grid)
+    c = problem.grid.coefficients(u_0).flatten(1)
+    seen = torch.zeros_like(c)
+    seen[:, _order(problem.grid, k)] = c[:, _order(problem.grid, k)]
+    held = float((functional.value(problem.grid.field(seen.reshape(u_0.shape))) / functional.value(u_0)).mean())
+    if held < 0.99:
+        raise UserError(
+            f"the {k} modes that are drawn hold {held:.0%} of what is conserved, and draws are scaled to all of it: "
+            "take smoother fields, as --fields fronts, or more modes"
+        )
 
 
 def _gathered(problem: Problem, n: int, k: int, progress: Callable[[int, int], None]) -> bytes:
@@ -147,7 +168,7 @@ def _read(problem: Problem, path: Path, n: int, k: int) -> tuple[Tensor, Tensor]
     try:
         with np.load(path, allow_pickle=False) as archive:
             c_0, c_T = (torch.from_numpy(archive[name]) for name in ("c_0", "c_T"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"cannot read {path}: {error}; remove it, or give another --out") from None
     own = torch.cat(_modes(problem, 1, k))
     if c_0.shape != (n, k) or not torch.allclose(torch.stack([c_0[0], c_T[0]]), own, rtol=1e-6, atol=1e-9):

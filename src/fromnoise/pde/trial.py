@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fromnoise.evaluation import Measured, beside_floor, energy_score, ranks, uniform
+from fromnoise.evaluation import Measured, energy_score, ranks, sliced_wasserstein, uniform
 from fromnoise.pde.backward import nearest
 from fromnoise.pde.forward import pairs
 from fromnoise.pde.learned import Backward, modes
@@ -27,7 +28,7 @@ class Trial:
     ranks     of the true modes among the draws, (B, modes), and p the p-values of their tests
     widened   the same of draws that are a fifth too far from their mean, and widened_p, which must be refused
     scores    the energy score in ∫|·|², mean and standard error, of the network, of linear regression, and of the
-              nearest pairs, of as many as serve best
+              nearest pairs, of as many as serve best on these very pairs, which favours them
     worse     by how much each of the other two is worse on the same pairs, mean and standard error
     again     u(T) of the draws, run forward again, beside fresh u(T): the distance of their modes' laws
     """
@@ -66,7 +67,7 @@ def trial(
     progress("the others")
     line = seen(psi.fields(psi.line.draw(c_T, n), u_T))
     scored = {"network": energy_score(drawn, c_0), "regression": energy_score(line, c_0)}
-    near = {j: seen(psi.fields(nearest(psi.c_0, psi.c_T, c_T, j), u_T)) for j in NEIGHBOURS}
+    near = {j: seen(psi.fields(nearest(psi.c_0, psi.c_T, c_T, j), u_T)) for j in NEIGHBOURS if j <= len(psi.c_0)}
     tried = {j: energy_score(some, c_0) for j, some in near.items()}
     neighbours = min(tried, key=lambda j: float(tried[j].mean()))
     scored["nearest"] = tried[neighbours]
@@ -83,17 +84,21 @@ def _mean(values: Tensor) -> tuple[float, float]:
 
 
 def _again(psi: Backward, size: int, sets: int = 3) -> Measured:
-    """The sliced distance of u(T) run again from draws to the pairs' own, in units of each mode's deviation."""
-    grid, scale = psi.problem.grid, psi.c_T.std(0)
+    """The sliced distance of u(T) run again from draws to fresh u(T), in units of each mode's deviation.
 
-    def rows(seed: int) -> Tensor:
-        return psi.c_T[torch.from_numpy(np.random.default_rng(seed).choice(len(psi.c_T), size, replace=False))]
+    The floor is that of the fresh sets among themselves. No noise or field here is that of the pairs or of another set.
+    """
+    problem, scale, k = psi.problem, psi.c_T.std(0), psi.c_T.shape[1]
 
-    def run_again(seed: int) -> Tensor:
-        _, u_T = pairs(psi.problem, size, first=2 * 10**7 + seed * size)
-        u_0 = psi.draw(u_T, 1, seed=seed)[0]
-        for u in psi.problem.states(u_0, first=3 * 10**7 + seed * size):
-            u_T = u
-        return modes(grid, u_T, psi.c_T.shape[1]) / scale
+    def seen(u: Tensor) -> Tensor:
+        return modes(problem.grid, u, k) / scale
 
-    return beside_floor(run_again, lambda seed: rows(seed) / scale, sets=sets)
+    fresh, again = [], []
+    for i in range(sets):
+        fresh.append(seen(pairs(problem, size, first=4 * 10**7 + i * size)[1]))
+        _, u_T = pairs(problem, size, first=2 * 10**7 + i * size)
+        *_, u_T = problem.states(psi.draw(u_T, 1, seed=i)[0], first=3 * 10**7 + i * size)
+        again.append(seen(u_T))
+    distances = torch.tensor([sliced_wasserstein(a, b) for a in again for b in fresh], dtype=torch.float64)
+    floors = [sliced_wasserstein(a, b) for a, b in combinations(fresh, 2)]
+    return Measured(float(distances.mean()), float(distances.std()) / sets**0.5, sum(floors) / len(floors))

@@ -242,7 +242,7 @@ class Loop:
         first = self.accelerator.process_index * share
         mine = None if labels is None else labels[first : first + share]
         precision = train.precision if self.config.sample.precision == "auto" else None  # the same in all processes
-        given = None if self.shown is None else model.given_units.to_own(self.shown)
+        given = None if self.shown is None else model.given_units.to_own(self.shown.double())
         drawn = model.sample(share, seed=train.seed, first=first, label=mine, given=given, precision=precision)
         gathered = self.accelerator.gather(drawn)[: train.samples]
         return Sampled(self.progress.step, gathered, None if labels is None else labels[: train.samples])
