@@ -27,7 +27,7 @@ import fromnoise as fn
 from fromnoise.evaluation import covered
 from fromnoise.model.store import write_file
 from fromnoise.pde import FORCINGS, Backward, Gaussian, Grid, Problem, learn, pairs, posterior, prior
-from fromnoise.pde.learned import MODES, SETTINGS, modes
+from fromnoise.pde.psi import MODES, SETTINGS, modes
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "backward"

@@ -17,7 +17,7 @@ from fromnoise.pde.fields import FIELDS, Gaussian, Law, fronts, prior, random_fi
 from fromnoise.pde.forcing import FORCINGS, Forcing, Increments
 from fromnoise.pde.forward import Problem, kept, pairs
 from fromnoise.pde.grid import Grid
-from fromnoise.pde.learned import Backward, learn
+from fromnoise.pde.psi import Backward, learn
 from fromnoise.pde.theory import critical, share
 
 __all__ = [

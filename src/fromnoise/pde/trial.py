@@ -13,7 +13,7 @@ from torch import Tensor
 from fromnoise.evaluation import Measured, energy_score, ranks, sliced_wasserstein, uniform
 from fromnoise.pde.backward import nearest
 from fromnoise.pde.forward import pairs
-from fromnoise.pde.learned import Backward, modes
+from fromnoise.pde.psi import Backward, modes
 
 TESTED = 5
 """Modes whose ranks are tested."""

@@ -9,7 +9,7 @@ import torch
 from fromnoise.errors import UserError
 from fromnoise.evaluation import covered
 from fromnoise.pde import FIELDS, FORCINGS, Backward, Grid, Problem, learn, pairs, posterior, regression
-from fromnoise.pde.learned import modes, straight
+from fromnoise.pde.psi import modes, straight
 from fromnoise.pde.trial import trial
 
 LINEAR = Problem(Grid((8,)), 4.2, forcing=FORCINGS["white"], dt=2e-3, steps=10, R=None, conserve=None)
