@@ -166,3 +166,13 @@ def test_mistakes_are_one_line_before_any_work(line, says, runs):
 def test_a_folder_in_the_way_is_a_mistake(place):
     Path("o/k2.png").mkdir(parents=True)
     refused("figures k2 --out o", "it is a folder")
+
+
+def test_captions_of_other_figures_stay():
+    """A second call adds its own, in the order of the papers, and takes none away."""
+    done("figures k2 --out o --quiet")
+    before = Path("o/captions.md").read_text()
+    Path("o/captions.md").write_text(before.replace("## k2", "## h1\n\nA caption of before.\n\n## k2"))
+    done("figures k2 --out o --quiet")
+    told = Path("o/captions.md").read_text()
+    assert told == before.replace("## k2", "## h1\n\nA caption of before.\n\n## k2")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fromnoise.pde import FORCINGS, SCHEMES, Grid, Problem, critical, exponential, kept, share
+from fromnoise.pde import FORCINGS, SCHEMES, Grid, Problem, critical, exponential, kept, profiles, share
 
 
 def simulated(grid, forcing, etas, dt, *, scheme, n=48, end=3.0):
@@ -71,3 +71,9 @@ def test_two_first_modes_of_a_square():
 def test_without_noise_all_is_the_first_modes():
     grid = Grid((10,))
     assert share(grid, torch.zeros(10, dtype=torch.float64), 1e-3) == 1.0
+
+
+def test_profiles_are_the_states_of_one_field():
+    problem = Problem(Grid((12,)), 300.0, steps=8)
+    states = [u[0] for u in problem.states(problem.begin(1))]
+    assert torch.equal(profiles(problem, [2, 4, 8]), torch.stack([states[1], states[3], states[7]]))

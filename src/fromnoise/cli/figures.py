@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -182,7 +183,12 @@ def _grouped(unfit: Mapping[str, str]) -> str:
 
 
 def _write_captions(folder: Path, captions: Mapping[str, str]) -> None:
+    """The captions of these figures, and those that the folder has of others."""
     from fromnoise.model.store import write_file
 
-    parts = [f"## {name}\n\n{caption}\n" for name, caption in captions.items()]
+    file = folder / "captions.md"
+    text = file.read_text("utf-8", "replace") if file.exists() else ""
+    before = dict(re.findall(r"^## (\S+)\n\n(.+)$", text, re.M))
+    known = {name: caption for name, caption in (before | dict(captions)).items() if name in FIGURES}
+    parts = [f"## {name}\n\n{known[name]}\n" for name in FIGURES if name in known]
     write_file(folder / "captions.md", ("# Captions\n\n" + "\n".join(parts)).encode())

@@ -121,15 +121,11 @@ def h6(source: Source, t: float | None = None) -> Drawn:
 def h7(seed: int) -> Drawn:
     """A field of the stochastic PDE."""
     from fromnoise.cli.pde import FIGURE_7
-    from fromnoise.pde import Problem
+    from fromnoise.pde import Problem, profiles
 
     problem = Problem(seed=seed)
     steps = [2**k for k in range(1, problem.steps.bit_length())]
-    panels = []
-    for eta in FIGURE_7:
-        one = dataclasses.replace(problem, eta=eta)
-        profiles = [u[0].clone() for step, u in enumerate(one.states(one.begin(1)), 1) if step in steps]
-        panels.append((f"$\\eta$ = {eta:,.0f}", torch.stack(profiles)))
+    panels = [(f"$\\eta$ = {eta:,.0f}", profiles(dataclasses.replace(problem, eta=eta), steps)) for eta in FIGURE_7]
     figure = figures.profiles_figure(problem.grid.points[0], panels, [step * problem.dt for step in steps])
     etas = ", ".join(f"{eta:,.0f}" for eta in FIGURE_7)
     caption = (

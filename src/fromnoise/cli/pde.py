@@ -150,21 +150,19 @@ def _problem(args: argparse.Namespace) -> Problem:
 
 
 def _profiles(problem: Problem, etas: list[float], path: Path, args: argparse.Namespace) -> None:
-    import torch
-
     from fromnoise.figures import profiles_figure, save
+    from fromnoise.pde import profiles
 
     at = [2**k for k in range(1, problem.steps.bit_length())] or [problem.steps]
     panels = []
     with bar("stepping", args.quiet) as update:
         for i, eta in enumerate(etas):
-            one, states = dataclasses.replace(problem, eta=eta), []
-            for step, u in enumerate(one.states(one.begin(1)), 1):
-                if step in at:
-                    states.append(u[0])
-                if step % 64 == 0:
-                    update(i * problem.steps + step, len(etas) * problem.steps, f"eta {eta:g}")
-            panels.append((f"$\\eta$ = {eta:,.4g}" if eta < 1 else f"$\\eta$ = {eta:,.0f}", torch.stack(states)))
+
+            def told(done: int, total: int, i: int = i, eta: float = eta) -> None:
+                update(i * total + done, len(etas) * total, f"eta {eta:g}")
+
+            states = profiles(dataclasses.replace(problem, eta=eta), at, progress=told)
+            panels.append((f"$\\eta$ = {eta:,.4g}" if eta < 1 else f"$\\eta$ = {eta:,.0f}", states))
     save(profiles_figure(problem.grid.points[0], panels, [step * problem.dt for step in at]), path)
 
 

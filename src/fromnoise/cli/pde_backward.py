@@ -29,8 +29,8 @@ def learn_backward(problem: Problem, out: Path, n: int, args: argparse.Namespace
     started: Started | None = None
     with bar("pairs, then training", args.quiet) as update:
         settings = {key: parse_value(value) for key, value in args.changes.items()}
-        told = lambda done, total: update(done, total, "pairs")  # noqa: E731
-        for event in learn(problem, out, n, settings=settings, progress=told):
+        made = learn(problem, out, n, settings=settings, progress=lambda done, total: update(done, total, "pairs"))
+        for event in made:
             if isinstance(event, Started):
                 started = event
             elif isinstance(event, Stepped) and started is not None:

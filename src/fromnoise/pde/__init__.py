@@ -15,7 +15,7 @@ from fromnoise.pde.equation import (
 )
 from fromnoise.pde.fields import FIELDS, Gaussian, Law, fronts, prior, random_fields
 from fromnoise.pde.forcing import FORCINGS, Forcing, Increments
-from fromnoise.pde.forward import Problem, kept, pairs
+from fromnoise.pde.forward import Problem, kept, pairs, profiles
 from fromnoise.pde.grid import Grid
 from fromnoise.pde.psi import Backward, learn
 from fromnoise.pde.theory import critical, share
@@ -48,6 +48,7 @@ __all__ = [
     "pairs",
     "posterior",
     "prior",
+    "profiles",
     "random_fields",
     "regression",
     "restored",

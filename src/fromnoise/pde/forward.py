@@ -92,6 +92,23 @@ def pairs(
     return torch.cat(begun), torch.cat(ended)
 
 
+def profiles(
+    problem: Problem, at: Sequence[int], *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Tensor:
+    """One field after the steps `at`, which rise, (len(at), *cells): a panel of H Figure 7.
+
+    >>> profiles(Problem(steps=20), [2, 4, 8]).shape
+    torch.Size([3, 100])
+    """
+    found = []
+    for step, u in enumerate(problem.states(problem.begin(1)), 1):
+        if step in at:
+            found.append(u[0])
+        if step % 64 == 0:
+            progress(step, problem.steps)
+    return torch.stack(found)
+
+
 def kept(
     problem: Problem, etas: Sequence[float], n: int = 48, *, start: float = 0.5, every: int = 10
 ) -> list[tuple[float, float]]:
