@@ -33,10 +33,15 @@ def test_ranks_know_no_units(seed):
     assert torch.equal(ranks(draws, truth), 9 - ranks(-draws, -truth))
 
 
-@pytest.mark.parametrize("level", [0.5, 0.9])
-def test_intervals_cover_what_they_say(level):
-    draws, truth = linear(4000, 199)
-    assert (covered(draws, truth, level) - level).abs().max() < 4 * (level * (1 - level) / 4000) ** 0.5 + 0.01
+@pytest.mark.parametrize(("level", "n"), [(0.5, 199), (0.9, 199), (0.9, 19), (0.5, 3), (0.8, 9)])
+def test_intervals_cover_what_they_say(level, n):
+    draws, truth = linear(20_000, n, d=2)
+    assert (covered(draws, truth, level) - level).abs().max() < 4 * (level * (1 - level) / 20_000) ** 0.5
+
+
+def test_an_interval_of_too_few_draws_is_refused():
+    with pytest.raises(ValueError, match="at least 19 draws"):
+        covered(*linear(10, 18), 0.9)
 
 
 def test_the_energy_score_of_a_normal_law():

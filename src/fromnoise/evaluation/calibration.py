@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,10 +42,19 @@ def uniform(ranks: Tensor, n: int, bins: int = 20) -> np.ndarray:
 def covered(draws: Tensor, truth: Tensor, level: float = 0.9) -> Tensor:
     """The share of true numbers (B, d) within the central interval of n draws (n, B, d), (d,).
 
+    Its ends are the draws of the places p (n + 1) in their order: a number of the same law lies below the k-th of n
+    draws with probability k / (n + 1), so that the interval covers `level` with few draws too. Raises ValueError where
+    n is too small to have such ends.
+
     >>> covered(torch.linspace(0, 1, 101)[:, None, None], torch.tensor([[0.5]])).tolist()
     [1.0]
     """
-    low, high = (draws.quantile(q, 0) for q in ((1 - level) / 2, (1 + level) / 2))
+    n, tail = len(draws), (1 - level) / 2
+    place = tail * (n + 1) - 1
+    if place < -1e-9:
+        raise ValueError(f"an interval of {level:.4g} takes at least {math.ceil(1 / tail - 1e-9) - 1} draws, got {n}")
+    at = max(place, 0.0) / (n - 1)
+    low, high = draws.quantile(at, 0), draws.quantile(1 - at, 0)
     return ((truth >= low) & (truth <= high)).double().mean(0)
 
 
