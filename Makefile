@@ -3,6 +3,9 @@
 # make check  format, lint, types, import direction and the fast tests, in under two minutes
 # make docs       the book: docs/_build/html/index.html, with the mathematics and the reference (half a minute)
 # make notebooks  run the guided tour and keep what it shows (ten minutes)
+# make pictures   the figures of both papers, drawn anew for the book and the README (two minutes)
+# make choices    K's implementation choices on the Swiss roll, three seeds each (an hour; goes on where stopped)
+# make unpredictability  how much x_T and x_t decide, and interpolation with depth (half an hour; goes on where stopped)
 # make mutants    break every formula once and name the test that notices (docs/mutants.md)
 # make soak       the tests that take minutes: twenty kills of a training run
 # make parity     our solvers' trajectories beside diffusers', in float64
@@ -23,7 +26,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check docs notebooks format clean mutants soak digits shipped precision few-steps distil bench-pde backward quality parity swissroll bench bench-gpu
+.PHONY: demo test check docs notebooks pictures choices unpredictability format clean mutants soak digits shipped precision few-steps distil bench-pde backward quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -44,6 +47,15 @@ docs: $(VENV)/.docs
 
 notebooks: $(VENV)/.dev
 	$(BIN)/python notebooks/make.py
+
+pictures: $(VENV)/.core
+	$(BIN)/python docs/make_figures.py
+
+choices: $(VENV)/.dev
+	$(BIN)/python benchmarks/choices.py
+
+unpredictability: $(VENV)/.dev
+	$(BIN)/python benchmarks/unpredictability.py
 
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants.py

@@ -1,5 +1,6 @@
 """How Sphinx makes the book: make docs."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,9 +12,18 @@ project = "fromnoise"
 author = "the authors of fromnoise"
 release = version = fromnoise.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "mathml", "plain", "named"]
+# The notebooks are chapters too, as they were last run (make notebooks).
+tutorials = Path(__file__).parent / "tutorials"
+shutil.rmtree(tutorials, ignore_errors=True)
+tutorials.mkdir()
+for notebook in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"):
+    text = notebook.read_text("utf-8").replace("](../docs/", "](../")  # they lie one folder deeper here
+    (tutorials / notebook.name).write_text(text, "utf-8")
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "mathml", "plain", "named"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"
 html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
 smartquotes = False  # two hyphens in a line are an option and no dash

@@ -50,7 +50,7 @@ def test_changed_data_are_noticed(tmp_path):
     changes = {"train.steps": 2, "train.batch": 4, "schedule.T": 8, "network.width": 8, "train.log_every": 1}
     table.write_text("a,b\n0,0\n1,2\n3,1\n4,4\n")
     drain(fn.recipe(str(table)).override(changes), tmp_path / "run")
-    table.write_text("a,b\n0,0\n2,2\n3,1\n4,4\n")
+    table.write_text("a,b\n1,0\n0,2\n3,1\n4,4\n")  # of the same means and deviations
     with pytest.raises(UserError, match=r"facts\.digest"):
         drain(fn.recipe(str(table)).override(changes), tmp_path / "run")
 
@@ -62,6 +62,7 @@ def test_settings_that_can_not_work_are_refused_before_training():
         ({"network.extra_channels": 1}, "unknown key network.extra_channels"),
         ({"network.depth": 0}, "depth is too small"),
         ({"schedule.name": "linear-scaled", "schedule.T": 20}, "needs T above 20"),
+        ({"sample.clip": True}, "where images end and points do not"),
         ({"process.conditional": True, "sample.weight": 2.0, "train.label_dropout": 0.0}, "label_dropout"),
     ):
         with pytest.raises(UserError, match=line):

@@ -1,4 +1,4 @@
-"""A data set: rows on disk or in memory, handed out as float32 in [-1, 1], and the user's own units."""
+"""A data set: rows on disk or in memory, handed out as float32 as a model sees them, and the user's own units."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Units:
     """The straight line between the numbers that a model sees and those that the user knows.
 
-    own = centre + scale * x, with x in [-1, 1]. Both arrays broadcast against one sample: shape () or
-    (d,) or (C, 1, 1). All zeros and ones is the identity, for images and the toy points.
+    own = centre + scale * x, and x, which a model sees, is of the size of 1. Both arrays broadcast against
+    one sample: shape () or (d,) or (C, 1, 1). All zeros and ones is the identity, for images and the toy points.
     Raises ValueError where an array is not finite or a scale is not positive.
 
     >>> kelvin = Units(np.array(300.0), np.array(20.0))
@@ -44,7 +44,7 @@ class Units:
         return cls(np.zeros(()), np.ones(()))
 
     def to_own(self, x: Any) -> Any:
-        """From [-1, 1] to own units; a NumPy array or number gives NumPy float64, a tensor its own dtype.
+        """From what a model sees to own units; a NumPy array or number gives NumPy float64, a tensor its own dtype.
 
         >>> Units(np.array([0.0, 1.0]), np.array([2.0, 4.0])).to_own(np.array([[-1.0, 1.0]]))
         array([[-2.,  5.]])
@@ -53,7 +53,7 @@ class Units:
         return centre + scale * x
 
     def from_own(self, x: Any) -> Any:
-        """From own units to [-1, 1]; the inverse of `to_own`.
+        """From own units to what a model sees; the inverse of `to_own`.
 
         >>> Units(np.array([0.0, 1.0]), np.array([2.0, 4.0])).from_own(np.array([[-2.0, 5.0]]))
         array([[-1.,  1.]])
@@ -69,17 +69,19 @@ class Units:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """N samples of one shape. `rows` is uint8 (images) or float32 already in [-1, 1]; maybe a memory map.
+    """N samples of one shape. `rows` is uint8 (images) or float32 as a model sees it; maybe a memory map.
+
+    Images, bytes, are seen in [-1, 1]; points and fields of a file with mean 0 and deviation ½.
 
     kind      "points" (d,), "images" (C, H, W) or "fields" (C, H, W) or (C, L)
     shape     of one sample; rows is (N, *shape)
-    units     from [-1, 1] to the user's own units
+    units     from what a model sees to the user's own units
     labels    int64 (N,), indices into `classes`, or None
     classes   names of the classes, () without labels
     skipped   names of the broken files that were left out
     columns   names of the columns of a table
     given     (N, e) or (N, E, *axes of a sample after its first), as `rows`: what every sample is drawn given, or None
-    given_units  from its [-1, 1] to the user's own
+    given_units  from that to the user's own
     Raises ValueError where these do not fit each other.
 
     >>> data = Dataset("points", (2,), np.zeros((5, 2), np.float32))
@@ -124,7 +126,7 @@ class Dataset:
         return f"Dataset({', '.join(facts)})"
 
     def batch(self, index: np.ndarray | Sequence[int]) -> torch.Tensor:
-        """The samples at `index` (B,) as float32 (B, *shape) in [-1, 1]; a byte 0 is -1, a byte 255 is 1.
+        """The samples at `index` (B,) as float32 (B, *shape); a byte 0 is -1, a byte 255 is 1.
 
         Raises IndexError for an index outside the data.
 
@@ -135,7 +137,7 @@ class Dataset:
         return _numbers(self.rows, index)
 
     def batch_given(self, index: np.ndarray | Sequence[int]) -> torch.Tensor | None:
-        """What the samples at `index` are given, float32 (B, *its shape) in [-1, 1], or None where there is nothing.
+        """What the samples at `index` are given, float32 (B, *its shape), or None where there is nothing.
 
         >>> Dataset("points", (1,), np.zeros((2, 1), np.float32), given=np.ones((2, 3), np.float32)).batch_given([1])
         tensor([[1., 1., 1.]])

@@ -44,7 +44,7 @@ def read_table(
 ) -> Dataset:
     """The samples in an array or table file.
 
-    layout   the axes after that of the samples: "d" points, each column scaled to [-1, 1] by itself;
+    layout   the axes after that of the samples: "d" points, each column scaled to deviation ½ by itself;
              "l", "cl", "hw", "chw", "hwc" images where the file holds uint8, else fields with one scale
              for all. "auto": 1 or 2 axes in all are points, 3 "hw", 4 "chw" (or "hwc" for uint8 that
              only fits so)
@@ -59,7 +59,7 @@ def read_table(
     ...     np.save(Path(folder, "a.npy"), np.array([[0.0, 5.0], [10.0, 5.0]]))
     ...     data = read_table(Path(folder, "a.npy"))
     >>> data.rows.tolist(), data.units.to_own(data.rows).tolist()
-    ([[-1.0, 0.0], [1.0, 0.0]], [[0.0, 5.0], [10.0, 5.0]])
+    ([[-0.5, 0.0], [0.5, 0.0]], [[0.0, 5.0], [10.0, 5.0]])
     """
     choice("layout", layout, ("auto", *AXES))
     word("label", label), word("key", key), word("given", given)
@@ -173,16 +173,23 @@ def _check_finite(path: Path, array: np.ndarray, columns: tuple[str, ...]) -> No
 
 
 def _scale(array: np.ndarray, by_column: bool) -> tuple[np.ndarray, Units]:
-    """Float32 rows in [-1, 1] and their units; what is constant becomes 0 with scale 1."""
-    axes = 0 if by_column else None
-    low, high = array.min(axis=axes), array.max(axis=axes)
-    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    scale = high / 2 - low / 2  # halves first: the difference could overflow
-    units = Units(low / 2 + high / 2, np.where(scale > 0, scale, 1.0))
+    """Float32 rows of mean 0 and deviation ½, and their units; what is constant becomes 0 with scale 1.
+
+    Not the range decides but the deviation, as in EDM: a single outlier would press all else together, far below the
+    noise at which the network learns it.
+    """
+    axes = 0 if by_column else tuple(range(array.ndim))
+    peak = np.maximum(array.max(axis=axes), -array.min(axis=axes).astype(np.float64)).astype(np.float64)
+    peak = np.where(peak > 0, peak, 1.0)  # squares of what is divided by it cannot overflow
+    parts = [slice(start, start + 4096) for start in range(0, len(array), 4096)]
+    count = len(array) if by_column else array.size
+    mean = sum((array[part] / peak).sum(axis=axes) for part in parts) / count
+    deviation = np.sqrt(sum(np.square(array[part] / peak - mean).sum(axis=axes) for part in parts) / count)
+    most = np.finfo(np.float64).max / np.maximum(peak, 1.0)
+    units = Units(mean * peak, np.where(deviation > 0, np.minimum(2 * deviation, most) * peak, 1.0))
     rows = np.empty(array.shape, np.float32)
-    for start in range(0, len(array), 4096):
-        part = slice(start, start + 4096)
-        rows[part] = np.clip(units.from_own(array[part].astype(np.float64)), -1.0, 1.0)
+    for part in parts:
+        rows[part] = units.from_own(array[part].astype(np.float64))
     return rows, units
 
 

@@ -68,7 +68,7 @@ class Model:
     def denoise(self, x: Tensor, t: Tensor | float, label: Label = None, given: Tensor | None = None) -> Denoised:
         """E[x_0|x_t] and, where it is known, Var[x_0|x_t].
 
-        x is (B, *shape) in [-1, 1] units at level 0, t a time in [0, T] or one a sample, (B,). A label is a
+        x is (B, *shape) as the network sees it, t a time in [0, T] or one a sample, (B,). A label is a
         class number or one a sample; None means no class. `given` is as in `sample`. In float32, whatever
         sample.precision says; without gradients. Raises UserError for samples of another shape and classes that there
         are not.
@@ -244,13 +244,13 @@ class Model:
         return self._labels(label, n)
 
     def to_own(self, x: Tensor) -> Tensor:
-        """From [-1, 1] to the data's own units; images are clipped to [-1, 1] and stay there."""
+        """From what the network sees to the data's own units; images stay as they are, clipped to [-1, 1]."""
         if self.facts.kind == "images":
             return x.clamp(-1, 1)
         return self.units.to_own(x)
 
     def from_own(self, x: Tensor) -> Tensor:
-        """From the data's own units to [-1, 1], as the network sees them; images are so already."""
+        """From the data's own units to what the network sees; images are so already."""
         return self.units.from_own(x)
 
     def volume(self) -> float:

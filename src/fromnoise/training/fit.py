@@ -14,6 +14,7 @@ from torch import nn
 
 from fromnoise.data import Dataset
 from fromnoise.data import load as load_data
+from fromnoise.errors import UserError
 from fromnoise.model import Config, Facts, load, read_config
 from fromnoise.model.assembly import check
 from fromnoise.model.precision import chosen
@@ -49,6 +50,8 @@ def fit(
     check(config)
     run = None if out is None else Path(out)
     data, facts = _found(config, network)
+    if data is not None and config.sample.clip and facts.kind != "images":
+        raise UserError(f"sample.clip keeps x_0 within [-1, 1], where images end and {facts.kind} do not: leave it out")
     config = _measured(dataclasses.replace(config, facts=facts), run)
     with contextlib.ExitStack() as stack:
         loop = Loop(config, data, run, network)

@@ -40,10 +40,13 @@ def recipe(name: str, /, **options: Any) -> Config:
     if name not in SOURCES and not Path(name).exists() and "/" not in name:
         near = unknown("recipe or data", name, {*_names(), *SOURCES})
         raise UserError(f"there is no file {name}") if Path(name).suffix else near
-    base = "mnist" if _is_pictures(name, options) else "swissroll"
+    kind, axes = _kind(name, options)
+    base = "mnist" if axes == 3 else "swissroll"
     tree = read_config(_FOLDER / f"{base}.toml").to_dict()
     # The recipes know their labels; data of the same kind need not have any.
     tree["process"]["conditional"], tree["sample"]["weight"] = False, 1.0
+    if kind != "images":
+        tree["sample"]["clip"] = False
     return Config.from_dict({**tree, "about": f"Defaults for {name}", "data": {"name": name, **options}})
 
 
@@ -51,10 +54,9 @@ def _names() -> set[str]:
     return {path.stem for path in _FOLDER.glob("*.toml")}
 
 
-def _is_pictures(name: str, options: Mapping[str, Any]) -> bool:
-    """Whether a name that is no recipe stands for images or fields rather than points or a table."""
-    if name in SOURCES:
-        return name == "mnist"
+def _kind(name: str, options: Mapping[str, Any]) -> tuple[str, int]:
+    """The kind of the data that a name stands for, which is no recipe's, and the axes of a sample."""
     if Path(name).is_file():
-        return len(load(name, **options).shape) == 3
-    return True
+        data = load(name, **options)
+        return data.kind, len(data.shape)
+    return ("images", 3) if name == "mnist" or name not in SOURCES else ("points", 1)
