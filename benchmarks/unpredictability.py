@@ -36,7 +36,7 @@ from fromnoise.sampling import DDIM, Streams, path, trajectory
 ROOT = Path(__file__).parents[1]
 GROUPS, RUNS, PAIRS, STEPS = 100, 10, 200, 100
 SCHEDULES = {"cosine, T = 1000": cosine(1000), "linear, T = 1000": linear(1000), "linear, T = 500": linear(500)}
-DEPTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+DEPTHS = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 BETWEEN, SHARES = (0.2, 0.4, 0.6, 0.8, 1.0), (0.0, 0.25, 0.5, 0.75, 1.0)
 SURE = 0.9
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fromnoise.cli.figures import FIGURES
 from fromnoise.cli.main import main, parse
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,23 @@ def codes(cell):
 
 def test_the_page_of_formulas_is_up_to_date():
     assert (DOCS / "formulas.md").read_text("utf-8") == SCRIPT["text"](), "run docs/make_formulas.py"
+
+
+def test_the_pages_of_the_studies_are_up_to_date():
+    studies = runpy.run_path(str(DOCS / "make_studies.py"))
+    for page, tables in studies["PAGES"].items():
+        text = (DOCS / f"{page}.md").read_text("utf-8")
+        assert studies["filled"](text, tables()) == text, "run docs/make_studies.py"
+
+
+def test_the_page_of_figures_shows_all_and_the_readme_shows_none_but_these():
+    text, readme = ((folder / name).read_text("utf-8") for folder, name in ((DOCS, "figures.md"), (ROOT, "README.md")))
+    shown = re.findall(r"!\[.*?\]\(pictures/papers/(\w+)\.png\)", text)
+    assert shown == list(FIGURES)
+    assert all((DOCS / "pictures" / "papers" / f"{name}.png").is_file() for name in shown)
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", readme)
+    assert pictures
+    assert all(re.fullmatch(r"docs/pictures/papers/\w+\.png", path) for path in pictures)
 
 
 def test_every_numbered_formula_has_a_row_with_a_function_a_test_and_a_fault():

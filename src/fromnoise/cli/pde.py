@@ -39,7 +39,7 @@ PARTS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.25)
 """Of η_c, at which shares are simulated."""
 FINER = (25, 50, 100, 200, 400)
 """Cells of the grids on which η_c is compared."""
-BACKWARD_STEPS, BACKWARD_PAIRS, FEWEST = 2048, 30_000, 200
+BACKWARD_STEPS, BACKWARD_PAIRS, FEWEST = 2048, 60_000, 200
 """Of --learn-backward unless told: after a time of 0.03 four modes of u(0) can still be told."""
 COARSE = 32
 """Cells of the grid on which shares are simulated unless told: a time of 1 takes 6,800 steps there."""
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=whole(1), help="how many (default 16384; of --shares a time of 1; of --learn-backward 2048)"
     )
-    parser.add_argument("-n", type=whole(1), help="pairs that an .npz holds (default 100), or are learned from (30000)")
+    parser.add_argument("-n", type=whole(1), help="pairs that an .npz holds (default 100), or are learned from (60000)")
     parser.add_argument("--fields", help="the first fields: gaussian (default) or fronts (of --learn-backward)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of the first fields and of the noise (default 0)")
     parser.add_argument("--shares", action="store_true", help="draw the first mode's share against eta")

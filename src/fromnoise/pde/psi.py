@@ -104,7 +104,7 @@ def _order(grid: Grid, k: int) -> Tensor:
 def learn(
     problem: Problem,
     out: str | Path,
-    n: int = 30_000,
+    n: int = 60_000,
     *,
     k: int = MODES,
     settings: dict[str, Any] | None = None,
