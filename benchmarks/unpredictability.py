@@ -63,9 +63,9 @@ def agreement(x: Tensor, own: Tensor | None = None) -> dict[str, Any]:
     digits = judged.digit.reshape(-1, RUNS)
     found = same_class(digits)
     row = {"share": found.share, "error": found.error, "chance": found.chance}
-    row["sure"] = float((judged.confidence > SURE).float().mean())
+    row["sure"] = float((judged.confidence > SURE).double().mean())
     if own is not None:
-        row["as_the_image"] = float((digits == own[:, None]).float().mean())
+        row["as_the_image"] = float((digits == own[:, None]).double().mean())
     return row
 
 
@@ -122,10 +122,10 @@ def between(denoise: Denoiser, schedule: Schedule, depth: float, noises: str) ->
     known = (half == kinds[0]) | (half == kinds[1])
     return {
         "signal": float(level.alpha),
-        "ends_kept": float(torch.cat([digits[0] == kinds[0], digits[-1] == kinds[1]]).float().mean()),
-        "sure": float((judged[len(judged) // 2].confidence > SURE).float().mean()),
-        "of_the_two": float(known.float().mean()),
-        "changes": float(torch.stack([p != q for p, q in pairwise(digits)]).float().sum(0).mean()),
+        "ends_kept": float(torch.cat([digits[0] == kinds[0], digits[-1] == kinds[1]]).double().mean()),
+        "sure": float((judged[len(judged) // 2].confidence > SURE).double().mean()),
+        "of_the_two": float(known.double().mean()),
+        "changes": float(torch.stack([p != q for p, q in pairwise(digits)]).double().sum(0).mean()),
         "from_the_blend": rms(middle - (a + b) / 2),
         "from_one_another": rms(middle - again),
     }
