@@ -93,13 +93,14 @@ def backward_figure(x: Tensor, examples: Sequence[tuple[Tensor, Tensor, Tensor]]
     """A learned ψ. Above, fields u(T) (cells,), where they came from u(0) (cells,), and draws of ψ (m, cells).
 
     Below, for each mode, how far the distribution of the ranks of the truth among the draws is from uniform, within
-    which 99 % would lie at each place; the same for draws that are too wide on purpose; and the energy scores with two
-    standard errors. `trial` has `ranks` and `widened` (B, modes) and `scores`, {name: (mean, error)}.
+    which 99 % would lie at each place; the same for draws that are too wide on purpose; and by how much the energy
+    scores of others are above the network's, with two standard errors. `trial` has `ranks` and `widened` (B, modes),
+    `scores` and `worse`, {name: (mean, error)}.
 
     >>> import torch
     >>> from types import SimpleNamespace as Thing
     >>> ranks = torch.arange(100)[:, None]
-    >>> one = Thing(ranks=ranks, widened=ranks, scores={"network": (1.0, 0.1)})
+    >>> one = Thing(ranks=ranks, widened=ranks, scores={"network": (1.0, 0.1)}, worse={"nearest": (0.2, 0.1)})
     >>> u = torch.zeros(5)
     >>> figure = backward_figure(torch.linspace(0, 1, 5), [(u, u, u[None])], one, 99)
     >>> figure.axes[0].get_xlabel()
@@ -124,14 +125,10 @@ def backward_figure(x: Tensor, examples: Sequence[tuple[Tensor, Tensor, Tensor]]
             _draw_ranks(ax, np.asarray(found), draws)
             ax.set_title(title)
         axes[1, 0].set_ylabel("share below, less uniform")
-        axes[1, 1].sharey(axes[1, 0])
-        names = list(trial.scores)
-        mean, error = np.array([trial.scores[name] for name in names]).T
-        axes[1, 2].errorbar(mean, range(len(names)), xerr=2 * error, fmt="o", color=PALETTE[0], markersize=4, capsize=3)
-        axes[1, 2].set_yticks(range(len(names)), names)
-        axes[1, 2].set_ylim(len(names) - 0.5, -0.5)
-        axes[1, 2].set_xlim(left=0)
-        axes[1, 2].set_title("energy score")
+        most = max(abs(bound) for ax in axes[1, :2] for bound in ax.get_ylim())
+        for ax in axes[1, :2]:
+            ax.set_ylim(-most, most)
+        _draw_scores(axes[1, 2], trial)
         for ax in [*axes[0, len(examples) :], *axes[1, 3:]]:
             ax.set_axis_off()
         lines = [
@@ -140,6 +137,8 @@ def backward_figure(x: Tensor, examples: Sequence[tuple[Tensor, Tensor, Tensor]]
             Line2D([], [], color=PALETTE[0], linewidth=0.8, label="draws of u(0) given u(T)"),
         ]
         figure.legend(handles=lines, loc="outside upper center", ncols=3)
+        modes = axes[1, 0].get_legend_handles_labels()
+        figure.legend(*modes, loc="outside lower left", ncols=len(modes[0]), fontsize="small", columnspacing=1)
     return figure
 
 
@@ -150,7 +149,21 @@ def _draw_ranks(ax: Any, ranks: np.ndarray, draws: int) -> None:
     ax.fill_between(at, -band, band, color="0.88", linewidth=0)
     for mode, column in enumerate(ranks.T):
         share = np.bincount(column, minlength=draws + 1).cumsum() / len(column)
-        ax.plot(at, share - at, color=PALETTE[mode % len(PALETTE)], linewidth=0.9, label=str(mode + 1))
+        ax.plot(at, share - at, color=PALETTE[mode % len(PALETTE)], linewidth=0.9, label=f"mode {mode + 1}")
     ax.set_xlim(0, 1)
     ax.set_xlabel("rank / draws")
-    ax.legend(title="mode", fontsize="x-small", title_fontsize="x-small", ncols=2, loc="lower left")
+
+
+def _draw_scores(ax: Any, trial: Any) -> None:
+    """By how much each is above the network's own energy score, pair by pair."""
+    names = list(trial.worse)
+    mean, error = np.array([trial.worse[name] for name in names]).T
+    ax.axvline(0, color="0.6", linewidth=0.8)
+    ax.errorbar(mean, range(len(names)), xerr=2 * error, fmt="o", color=PALETTE[0], markersize=4, capsize=3)
+    for place, (middle, deviation) in enumerate(zip(mean, error, strict=True)):
+        words = f"{middle:+.4f} ± {2 * deviation:.4f}"
+        ax.annotate(words, (0.5, place - 0.18), xycoords=("axes fraction", "data"), ha="center", fontsize=7)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_title("energy score")
+    ax.set_xlabel(f"above the network's {trial.scores['network'][0]:.4f}")
