@@ -4,7 +4,7 @@ step, the schedule, and the weight of the loss, three seeds each.
 python benchmarks/choices.py [--jobs 2] [--json FILE]
 
 Network, optimiser and steps are those of the recipe `swissroll`; nothing else but these choices changes. A training
-serves both fixed variances; the learned one is trained with the hybrid loss. Each draws 10,000 points by the ancestral
+serves both fixed variances; the learned one is trained with the hybrid loss. Each draws 4,000 points by the ancestral
 chain with all its T steps. What was trained is kept as a small file under runs/choices, so a stopped run goes on.
 """
 
@@ -34,7 +34,7 @@ from fromnoise.model.store import write_file
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "choices"
-N, SEEDS = 10_000, (0, 1, 2)
+N, SEEDS = 4000, (0, 1, 2)
 STEPS = {"linear-scaled": (40, 200, 1000), "cosine": (10, 40, 200, 1000)}  # of ten steps, one would have β = 2
 TARGETS, VARIANCES = ("eps", "mean", "x_0"), ("small", "large", "learned")
 LOSSES = ("simple", "clean", "variational")
@@ -52,7 +52,7 @@ class Training(NamedTuple):
     @property
     def variances(self) -> tuple[str, ...]:
         """The choices of σ² with which it is sampled."""
-        return ("learned",) if self.loss == "hybrid" else ("small", "large")
+        return {"hybrid": ("learned",), "simple": ("small", "large")}.get(self.loss, ("small",))
 
 
 def trainings() -> Iterator[Training]:
