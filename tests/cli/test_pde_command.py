@@ -62,6 +62,7 @@ def test_a_map_back_is_learned_and_judged(monkeypatch):
     before = Path("psi/run/log.jsonl").read_bytes()
     assert done(line).out == said.out
     assert Path("psi/run/log.jsonl").read_bytes() == before
+    refused(line.replace("200", "300"), "psi holds 200 pairs, not 300: ask for as many")
     refused(line.replace("1000", "900"), "psi holds the pairs of another problem: give another --out")
 
 
@@ -72,6 +73,8 @@ def test_a_map_back_is_learned_and_judged(monkeypatch):
         ("--out a.npz --eta 1 2", "of one amplitude: give --eta once"),
         ("--out a.npz", "of one amplitude"),
         ("--out a.png --eta -1", "not negative, got -1"),
+        ("--out a.png --eta 1e99", "at most 1e9, which leaves nothing but noise"),
+        ("--out a.png -n 3", "-n is the number of pairs of an .npz"),
         ("--out a.png --forcing wite", "did you mean white"),
         ("--out a.png --scheme implicit", "unknown scheme implicit; did you mean explicit"),
         ("--out a.png --dt 0.1", "at most 5e-05; or use --scheme exponential"),

@@ -303,12 +303,15 @@ def test_samples_given_the_rows_of_a_file():
     )
     Path("one.csv").write_text("dose,age\n1,30\n2,50\n")
     done("sample pairs -n 5 --given one.csv --quiet --out out.csv")
-    drawn = np.loadtxt("out.csv", skiprows=1)
+    assert Path("out.csv").read_text().startswith("dose,age,effect\n1,30,")
+    table = np.loadtxt("out.csv", skiprows=1, delimiter=",")
+    assert table[:, :2].tolist() == [[1, 30], [2, 50], [1, 30], [2, 50], [1, 30]]
+    drawn = table[:, 2]
     exact = load("pairs").sample(5, given=torch.tensor([[1.0, 30.0], [2.0, 50.0]]))[:, 0]
     assert np.allclose(drawn, exact)
     Path("two.csv").write_text("age,extra,dose\n30,7,1\n50,7,2\n")  # other places, and one column too many
     done("sample pairs -n 5 --given two.csv --quiet --out again.csv")
-    assert np.array_equal(np.loadtxt("again.csv", skiprows=1), drawn)
+    assert np.array_equal(np.loadtxt("again.csv", skiprows=1, delimiter=",")[:, 2], drawn)
     Path("short.csv").write_text("age\n30\n")
     refused("sample pairs --given short.csv --quiet --out a.csv", "has no column 'dose'")
     refused("sample pairs -n 5 --quiet --out a.csv", "given something: say what with --given FILE, rows of 2 numbers")

@@ -95,6 +95,16 @@ def test_images_stay_on_disk(tmp_path):
     assert not data.rows.flags.writeable
 
 
+def test_an_outlier_that_makes_all_else_alike_is_told(tmp_path, caplog):
+    array = np.random.default_rng(0).normal(size=(600, 2))
+    load(save(tmp_path / "a.npy", array))
+    assert not caplog.messages
+    array[7, 1] = 1e6
+    load(save(tmp_path / "b.npy", array))
+    (line,) = caplog.messages
+    assert "1e+06 in row 7, column 1" in line
+
+
 def test_fields_share_one_scale(tmp_path):
     array = np.zeros((2, 2, 4, 4))
     array[:, 0] = 10

@@ -106,10 +106,11 @@ def test_the_folder_goes_on_and_is_not_another_problems(tmp_path):
     for other, n in (
         (dataclasses.replace(LINEAR, eta=4.3), 100),
         (dataclasses.replace(LINEAR, seed=1), 100),
-        (LINEAR, 99),
     ):
         with pytest.raises(UserError, match="pairs of another problem: give another --out"):
             learned(other, tmp_path, n, **small)
+    with pytest.raises(UserError, match="holds 100 pairs, not 99: ask for as many"):
+        learned(LINEAR, tmp_path, 99, **small)
     whole = (tmp_path / "pairs.npz").read_bytes()
     for damaged in (b"PK", whole[: len(whole) // 2]):
         (tmp_path / "pairs.npz").write_bytes(damaged)

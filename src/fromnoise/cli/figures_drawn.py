@@ -120,18 +120,19 @@ def h6(source: Source, t: float | None = None) -> Drawn:
 
 def h7(seed: int) -> Drawn:
     """A field of the stochastic PDE."""
-    from fromnoise.cli.pde import FIGURE_7
+    from fromnoise.cli.pde import FIGURE_7, panel_title
     from fromnoise.pde import Problem, profiles
 
     problem = Problem(seed=seed)
     steps = [2**k for k in range(1, problem.steps.bit_length())]
-    panels = [(f"$\\eta$ = {eta:,.0f}", profiles(dataclasses.replace(problem, eta=eta), steps)) for eta in FIGURE_7]
+    found = [(eta, profiles(dataclasses.replace(problem, eta=eta), steps)) for eta in FIGURE_7]
+    panels = [(panel_title(problem.grid, eta, states), states) for eta, states in found]
     figure = figures.profiles_figure(problem.grid.points[0], panels, [step * problem.dt for step in steps])
     etas = ", ".join(f"{eta:,.0f}" for eta in FIGURE_7)
     caption = (
         f"Profiles of one field of the stochastic PDE at steps 2, 4, ... {problem.steps:,}, for the amplitudes {etas}. "
         f"Grid of {problem.grid.points[0].numel()} cells, time step {problem.dt:g}, R = {problem.R:g}, noise a cell, "
-        f"explicit steps; seed {seed}."
+        f"explicit steps; above each panel how much of J is in the first mode at the end; seed {seed}."
     )
     return Drawn(figure, _told("H Figure 7", caption))
 

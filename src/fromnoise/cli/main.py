@@ -185,7 +185,7 @@ def _spoken(error: Exception) -> tuple[str, int]:
     """What is said of an error that nobody foresaw, and the exit code."""
     line = " ".join(str(error).split())[:300]
     if isinstance(error, MemoryError) or any(words in line for words in ("allocate memory", "out of memory")):
-        return "not enough memory: try a smaller --train.batch, --sample.batch, --network.width, --schedule.T or -n", 2
+        return "not enough memory: try a smaller --train.batch, --network.width, --schedule.T, --cells or -n", 2
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else f"cannot write: {error.strerror}", 2
     return f"unexpected {type(error).__name__}: {line} (FROMNOISE_DEBUG=1 shows where)", 1
@@ -195,7 +195,15 @@ def _spoken(error: Exception) -> tuple[str, int]:
 def _warnings_as_notes() -> Iterator[None]:
     """What the library warns of becomes a note, said once and not by every process of a training."""
     handler, log = logging.Handler(logging.WARNING), logging.getLogger("fromnoise")
-    handler.emit = lambda record: note(record.getMessage()) if speaks() else None  # type: ignore[method-assign]
+    said: set[str] = set()
+
+    def emit(record: logging.LogRecord) -> None:
+        line = record.getMessage()
+        if line not in said and speaks():
+            note(line)
+        said.add(line)
+
+    handler.emit = emit  # type: ignore[method-assign]
     log.addHandler(handler)
     try:
         yield

@@ -22,8 +22,13 @@ ARRAYS = (".npz", ".npy", ".csv")
 FILMS = (".webp", ".gif", ".mp4")
 
 
-def write_array(path: Path, samples: Tensor, labels: Tensor | None, facts: Facts) -> None:
-    """Samples by suffix: .npz (`samples` float32, `labels` where there are any), .npy or, of points, .csv."""
+def write_array(
+    path: Path, samples: Tensor, labels: Tensor | None, facts: Facts, given: Mapping[str, Any] | None = None
+) -> None:
+    """Samples by suffix: .npz (`samples` float32, `labels` where there are any), .npy or, of points, .csv.
+
+    `given` are columns by name that stand before the samples in a .csv: what each was drawn given.
+    """
     import numpy as np
 
     from fromnoise.model.store import write_file
@@ -36,11 +41,11 @@ def write_array(path: Path, samples: Tensor, labels: Tensor | None, facts: Facts
         named: dict[str, Any] = {"samples": array} | ({} if labels is None else {"labels": labels.cpu().numpy()})
         np.savez(buffer, **named)
     else:
-        buffer.write(_csv(array, labels, facts).encode())
+        buffer.write(_csv(array, labels, facts, given or {}).encode())
     write_file(path, buffer.getvalue())
 
 
-def _csv(array: Any, labels: Tensor | None, facts: Facts) -> str:
+def _csv(array: Any, labels: Tensor | None, facts: Facts, given: Mapping[str, Any]) -> str:
     """A header and a row a sample, (N, d); nine digits are all that float32 has, and the class is its name."""
     import csv
 
@@ -48,9 +53,11 @@ def _csv(array: Any, labels: Tensor | None, facts: Facts) -> str:
     writer = csv.writer(text, lineterminator="\n")
     names = list(facts.columns) or [f"x{i}" for i in range(array.shape[1])]
     classes = [] if labels is None else [[facts.classes[label]] for label in labels.tolist()]
-    writer.writerow([*names, *(["label"] if classes else [])])
+    before = [[f"{value:.12g}" for value in row] for row in zip(*given.values(), strict=True)]
+    writer.writerow([*given, *names, *(["label"] if classes else [])])
     for i, row in enumerate(array.tolist()):
-        writer.writerow([*(f"{value:.9g}" for value in row), *(classes[i] if classes else [])])
+        told = before[i] if before else []
+        writer.writerow([*told, *(f"{value:.9g}" for value in row), *(classes[i] if classes else [])])
     return text.getvalue()
 
 

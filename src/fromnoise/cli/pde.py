@@ -16,12 +16,14 @@ from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
-    from fromnoise.pde import Problem
+    from torch import Tensor
+
+    from fromnoise.pde import Grid, Problem
 
 EPILOG = """\
 u_t = u_xx + r(t) u + eta W on [0, 1] with no-flux ends, r such that the integral of u_x^2 stays R (Higham, Higham and
 Grindrod, section 6). The suffix of --out says what is written: .png .svg .pdf the profiles at steps 2, 4, 8, ... of
-one field for each eta (their Figure 7), .webp .gif .mp4 a film of 16 fields, .npz the pairs u(0), u(T) of n fields.
+one field for each eta (their Figure 7), .webp .gif .mp4 a film of 8 fields, .npz the pairs u(0), u(T) of n fields.
 --shares draws instead how noise takes the energy from the first mode, for each reading of eta W. --learn-backward
 learns the map from u(T) back to the fields u(0) that it may have come from, into a folder, and judges it; settings of
 training may follow, as --train.steps 4000.
@@ -74,9 +76,13 @@ def run(args: argparse.Namespace) -> None:
     etas = list(args.eta or FIGURE_7)
     if min(etas) < 0:
         raise UserError(f"--eta is an amplitude and not negative, got {min(etas):g}")
+    if max(etas) > 1e9:
+        raise UserError(f"--eta is at most 1e9, which leaves nothing but noise on any grid, got {max(etas):g}")
     if args.dt is not None and args.dt <= 0:
         raise UserError(f"--dt is a step in time and above 0, got {args.dt:g}")
     problem = _problem(args)
+    if not (args.shares or args.quiet):
+        _tell_beyond(problem, max(etas))
     if args.shares:
         _shares(problem, path, args)
     elif args.learn_backward:
@@ -95,6 +101,15 @@ def run(args: argparse.Namespace) -> None:
     note(f"wrote {path}")
 
 
+def _tell_beyond(problem: Problem, eta: float) -> None:
+    """Say where an amplitude leaves nothing but noise."""
+    from fromnoise.pde import critical
+
+    most = critical(problem.grid, problem.forcing, problem.dt, scheme=problem.scheme)
+    if eta > most:
+        note(f"eta = {eta:,.4g} is {eta / most:.1f} times the critical one on this grid: noise takes the first mode")
+
+
 def _check_out(path: Path, args: argparse.Namespace) -> None:
     """What can be found out before any work."""
     if args.learn_backward:
@@ -111,6 +126,8 @@ def _check_out(path: Path, args: argparse.Namespace) -> None:
     allowed = PICTURES if args.shares else (*PICTURES, *FILMS, ".npz")
     if path.suffix.lower() not in allowed:
         raise UserError(f"cannot write {path}: use {', '.join(allowed[:-1])} or {allowed[-1]}")
+    if args.n is not None and path.suffix.lower() != ".npz":
+        raise UserError(f"-n is the number of pairs of an .npz: leave it out for {path.suffix}")
     check_writable(path)
 
 
@@ -162,8 +179,14 @@ def _profiles(problem: Problem, etas: list[float], path: Path, args: argparse.Na
                 update(i * total + done, len(etas) * total, f"eta {eta:g}")
 
             states = profiles(dataclasses.replace(problem, eta=eta), at, progress=told)
-            panels.append((f"$\\eta$ = {eta:,.4g}" if eta < 1 else f"$\\eta$ = {eta:,.0f}", states))
+            panels.append((panel_title(problem.grid, eta, states), states))
     save(profiles_figure(problem.grid.points[0], panels, [step * problem.dt for step in at]), path)
+
+
+def panel_title(grid: Grid, eta: float, states: Tensor) -> str:
+    """Of a panel of H Figure 7: the amplitude, and what the last of the states (k, *cells) has in the first mode."""
+    number = f"{eta:,.0f}" if eta == round(eta) else f"{eta:.4g}"
+    return f"$\\eta$ = {number}, {float(grid.share(states[-1])):.1%} in mode 1"
 
 
 def _pairs(problem: Problem, path: Path, args: argparse.Namespace) -> None:
@@ -184,7 +207,7 @@ def _pairs(problem: Problem, path: Path, args: argparse.Namespace) -> None:
 def _film(problem: Problem, path: Path, args: argparse.Namespace) -> None:
     from fromnoise.figures import film
 
-    u_0, stride = problem.begin(16), max(1, problem.steps // 240)
+    u_0, stride = problem.begin(8), max(1, problem.steps // 240)
     with bar("stepping", args.quiet) as update:
 
         def watched() -> Iterator[Any]:

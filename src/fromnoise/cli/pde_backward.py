@@ -50,7 +50,7 @@ def learn_backward(problem: Problem, out: Path, n: int, args: argparse.Namespace
 
 
 def _report(found: Trial, path: Path) -> None:
-    print(f"{'':19} energy score      worse than the network by")
+    print(f"{'':19} energy score      worse than the network by (low scores are good)")
     names = {"network": "network", "regression": "linear regression", "nearest": f"{found.neighbours} nearest pairs"}
     for name, words in names.items():
         mean, error = found.scores[name]
@@ -59,6 +59,8 @@ def _report(found: Trial, path: Path) -> None:
     needed = ALPHA / len(found.p)
     p, wide = (" ".join(f"{value:.2g}" for value in values) for values in (found.p, found.widened_p))
     print(f"ranks of modes 1 to {len(found.p)}: p = {p}; uniform: {'yes' if min(found.p) > needed else 'no'}")
+    if min(found.p) <= needed:
+        print("so the draws are not yet those of the law: more pairs (-n) or more steps (--train.steps) may help")
     print(f"draws a fifth too wide: p = {wide}; uniform: {'yes' if min(found.widened_p) > needed else 'no'}")
     print(f"run forward again, u(T) is {found.again.floors:.2f} floors from fresh u(T)")
     write_numbers(

@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
             labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
-            _write(path, samples, labels, model.facts)
+            _write(path, samples, labels, model, how["given"])
     seconds = time.perf_counter() - began
     way = {"solver": args.solver, "steps": args.steps, "path": args.path, "on": args.on}
     steps, calls = len(model.walk(**way).levels) - 1, model.calls(args.weight, **way)
@@ -145,9 +145,11 @@ def _check_kind(path: Path, kind: str) -> None:
         raise UserError(f"a folder of pictures is for images; write {kind} as .png, .npz or .npy")
 
 
-def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
+def _write(path: Path, samples: Any, labels: Any, model: Model, given: Tensor | None) -> None:
+    facts = model.facts
     if path.suffix.lower() in ARRAYS:
-        write_array(path, samples, labels, facts)
+        columns = {} if given is None or given.ndim != 2 else _columns(model, given, len(samples))
+        write_array(path, samples, labels, facts, columns)
         return
     from fromnoise.figures import draw_samples, save, save_each
 
@@ -156,6 +158,15 @@ def _write(path: Path, samples: Any, labels: Any, facts: Any) -> None:
         save(draw_samples(samples, facts.kind, columns=facts.columns, **labelled), path)
     else:
         save_each(samples, path)
+
+
+def _columns(model: Model, given: Tensor, n: int) -> dict[str, list[float]]:
+    """What each of n samples was drawn given, by the names that the table has or by that of the array."""
+    name = str(model.config.data.get("given", "given"))
+    names = [word.strip() for word in name.split(",")]
+    names = names if len(names) == given.shape[1] else [f"{name}{i}" for i in range(given.shape[1])]
+    rows = given[[i % len(given) for i in range(n)]]
+    return dict(zip(names, rows.T.tolist(), strict=True))
 
 
 def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> None:

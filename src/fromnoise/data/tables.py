@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from fromnoise.data.checks import choice, suggestion, word
 from fromnoise.data.dataset import Dataset, Units
 from fromnoise.data.frames import read_csv, read_parquet
 from fromnoise.errors import UserError
+
+log = logging.getLogger("fromnoise")
 
 COLOURS = (1, 3, 4)
 AXES = {"d": 2, "l": 2, "hw": 3, "cl": 3, "chw": 4, "hwc": 4}  # with the axis of the samples
@@ -82,6 +85,8 @@ def read_table(
     else:
         _check_finite(path, array, content.columns)
         rows, units = _scale(array, by_column=layout == "d")
+        if layout == "d":
+            _tell_outliers(path, array, rows, content.columns)
     return Dataset(
         kind, rows.shape[1:], rows, units, codes, classes, columns=content.columns, given=beside,
         given_units=beside_units,
@@ -191,6 +196,19 @@ def _scale(array: np.ndarray, by_column: bool) -> tuple[np.ndarray, Units]:
     for part in parts:
         rows[part] = units.from_own(array[part].astype(np.float64))
     return rows, units
+
+
+def _tell_outliers(path: Path, array: np.ndarray, rows: np.ndarray, columns: tuple[str, ...]) -> None:
+    """Warn of columns in which a few numbers lie so far out that nearly all else is alike beside them."""
+    some = rows[:: max(1, len(rows) // 10_000)]
+    low, high = np.quantile(some, (0.05, 0.95), axis=0)
+    for column in np.flatnonzero((high > low) & (high - low < 0.04)):
+        row = int(np.abs(rows[:, column]).argmax())
+        where = f"row {row}, column {columns[column] if columns else column}"
+        log.warning(
+            f"{path}: {array[row, column]:g} in {where} lies so far out that all else is nearly one number beside it: "
+            "remove it, or give logarithms"
+        )
 
 
 def _npy(path: Path, label: str, key: str, header: object, given: str) -> Content:

@@ -165,5 +165,5 @@ def _draw_scores(ax: Any, trial: Any) -> None:
         ax.annotate(words, (0.5, place - 0.18), xycoords=("axes fraction", "data"), ha="center", fontsize=7)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_title("energy score")
+    ax.set_title("energy score, lower is better")
     ax.set_xlabel(f"above the network's {trial.scores['network'][0]:.4f}")

@@ -45,6 +45,8 @@ class Problem:
     def __post_init__(self) -> None:
         if self.eta < 0 or self.dt < 0 or self.steps < 1:
             raise ValueError(f"eta and dt are not negative and steps at least 1: {self.eta}, {self.dt}, {self.steps}")
+        if isinstance(self.forcing, str):
+            raise TypeError(f"forcing is what FORCINGS holds: FORCINGS[{self.forcing!r}]")
         object.__setattr__(self, "dt", self.dt or 0.15 * min(self.grid.spacing) ** 2)
 
     @property
@@ -74,12 +76,14 @@ def pairs(
 ) -> tuple[Tensor, Tensor]:
     """H's set of n pairs: u(0) and u(T), each (n, *cells). Pair i depends on the seed and on first + i alone.
 
-    `progress(done, total)` counts the steps of blocks of fields.
+    `progress(done, total)` counts the steps of blocks of fields. Raises ValueError for n below 1.
 
     >>> u_0, u_T = pairs(Problem(steps=10), 3)
     >>> u_0.shape, u_T.shape
     (torch.Size([3, 100]), torch.Size([3, 100]))
     """
+    if n < 1:
+        raise ValueError(f"there is at least one pair, got {n}")
     starts, begun, ended = range(0, n, AT_ONCE), [], []
     for i, start in enumerate(starts):
         u_0 = u_T = problem.begin(min(AT_ONCE, n - start), first + start)
@@ -132,7 +136,6 @@ def kept(
     total, count = torch.zeros(len(eta), dtype=torch.float64), 0
     for step, u in enumerate(islice(states, problem.steps), 1):
         if step > start * problem.steps and step % every == 0:
-            energies = lam * grid.coefficients(u) ** 2
-            total, count = total + energies[:, first].sum(1) / energies.sum(grid.axes), count + 1
+            total, count = total + grid.share(u), count + 1
     shares = (total / count).reshape(len(etas), n)
     return [(float(one.mean()), float(one.std()) / math.sqrt(n)) for one in shares]

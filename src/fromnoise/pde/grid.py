@@ -110,6 +110,17 @@ class Grid:
         ]
         return self.volume * torch.stack(parts).sum(0)
 
+    def share(self, u: Tensor) -> Tensor:
+        """The part of ∫|∇u|² that fields (..., *cells) have in the first eigenspace, (...).
+
+        >>> grid = Grid((100,))
+        >>> one, two = (torch.cos(k * math.pi * grid.points[0]) for k in (1, 2))
+        >>> round(float(grid.share(one + one + two)), 3)
+        0.5
+        """
+        energies = self.eigenvalues * self.coefficients(u) ** 2
+        return energies[..., self.first].sum(-1) / energies.sum(self.axes)
+
     @cached_property
     def _cosines(self) -> list[Tensor]:
         """φ_k at the centres, (modes, cells), in each direction."""

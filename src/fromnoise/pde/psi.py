@@ -170,6 +170,8 @@ def _read(problem: Problem, path: Path, n: int, k: int) -> tuple[Tensor, Tensor]
             c_0, c_T = (torch.from_numpy(archive[name]) for name in ("c_0", "c_T"))
     except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"cannot read {path}: {error}; remove it, or give another --out") from None
+    if len(c_0) != n:
+        raise UserError(f"{path.parent} holds {len(c_0):,} pairs, not {n:,}: ask for as many, or give another --out")
     own = torch.cat(_modes(problem, 1, k))
     if c_0.shape != (n, k) or not torch.allclose(torch.stack([c_0[0], c_T[0]]), own, rtol=1e-6, atol=1e-9):
         raise UserError(f"{path.parent} holds the pairs of another problem: give another --out")

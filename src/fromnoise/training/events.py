@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -14,7 +14,7 @@ from fromnoise.model import Config, Model
 class Started:
     """Training begins, or goes on from `step`; `skipped` names the broken files of the data."""
 
-    config: Config
+    config: Config = field(repr=False)
     step: int
     steps: int
     parameters: int
