@@ -46,9 +46,9 @@ Fréchet distance is on its features, to the 10,000 test digits, and the floor t
 Digits are asked for in turn, so chi² (9 degrees of freedom, 17 at most in 95 % of cases of ten classes drawn by chance)
 says how many come out as another digit.
 
-**Limits**: it knows how MNIST writes digits and nothing else; some samples are no digit. Told no class (`weight=0`), two in
-three are digits that the classifier is sure of: a class was left out in a tenth of the training alone. With weights of guidance above
-the default's {weight:g}, digits are clearer and more alike.
+**Limits**: it knows how MNIST writes digits and nothing else; some samples are no digit. Told no class (`weight=0`),
+two in three are digits that the classifier is sure of: a class was left out in a tenth of the training alone. With
+weights of guidance above the default's {weight:g}, digits are clearer and more alike.
 """
 KEPT = ("parameters", "images", "machine", "threads", "torch", "minutes", "date", "precision", "skipped_steps")
 ROW = "| {name} | {confident:.1%} | {as_asked:.1%} | {frechet:.3f} (floor {floor:.3f}) | {floors:.1f} |"
