@@ -4,7 +4,7 @@
 # make docs       the book: docs/_build/html/index.html, with the mathematics and the reference (half a minute)
 # make notebooks  run the guided tour and keep what it shows (ten minutes)
 # make pictures   the figures of both papers, drawn anew for the book and the README (two minutes)
-# make choices    K's implementation choices on the Swiss roll, three seeds each (an hour; goes on where stopped)
+# make choices    K's implementation choices on the Swiss roll, three seeds each (50 minutes; goes on where stopped)
 # make unpredictability  how much x_T and x_t decide, and interpolation with depth (half an hour; goes on where stopped)
 # make mutants    break every formula once and name the test that notices (docs/mutants.md)
 # make soak       the tests that take minutes: twenty kills of a training run

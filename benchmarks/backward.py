@@ -47,12 +47,12 @@ def beside_exact(problem: Problem, draw: Callable[[Tensor, int], Tensor]) -> dic
     """What draws (n, B, modes) of u_T (B, cells) leave to the exact posterior."""
     exact = posterior(problem)
     gain, var, known = (part[1 : MODES + 1] for part in exact)
-    _, u_T = pairs(problem, FEW, first=5 * 10**7)
+    _, u_T = pairs(problem, FEW, first=6 * 10**8)
     draws, c_T = draw(u_T, MANY), modes(problem.grid, u_T, MODES)
     error = ((draws.mean(0) - gain * c_T) / known.sqrt()).square().mean(0).sqrt()
     left = (draws - draws.mean(0)).reshape(-1, MODES)
     covariance = left.T @ left / (len(left) * (1 - 1 / MANY))
-    u_0, u_T = pairs(problem, FRESH, first=6 * 10**7)
+    u_0, u_T = pairs(problem, FRESH, first=7 * 10**8)
     share = covered(draw(u_T, DRAWS), modes(problem.grid, u_0, MODES))
     return {
         "posterior_var_of_prior": (var / known)[:3].tolist(),

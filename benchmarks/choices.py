@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "choices"
 N, SEEDS = 4000, (0, 1, 2)
 STEPS = {"linear-scaled": (40, 200, 1000), "cosine": (10, 40, 200, 1000)}  # of ten steps, one would have β = 2
-TARGETS, VARIANCES = ("eps", "mean", "x_0"), ("small", "large", "learned")
+TARGETS = ("eps", "mean", "x_0", "v")  # the last is the recipe's own
 LOSSES = ("simple", "clean", "variational")
 
 
@@ -63,7 +63,7 @@ def trainings() -> Iterator[Training]:
                 for target in TARGETS:
                     yield from (Training(schedule, T, target, loss, seed) for loss in ("simple", "hybrid"))
         for T in (40, 1000):
-            for target in TARGETS:
+            for target in TARGETS[:3]:
                 yield from (Training("linear-scaled", T, target, loss, seed) for loss in LOSSES[1:])
 
 
@@ -81,7 +81,7 @@ def found(one: Training, folder: Path) -> list[dict[str, Any]]:
     for variance in one.variances:
         chosen = fn.Model(model.config.override({"process.variance": variance}), model.network)
         x = chosen.sample(N, seed=one.seed)
-        row = {**one._asdict(), "variance": variance, "seconds": seconds, "finite": bool(x.isfinite().all())}
+        row = {**one._asdict(), "variance": variance, "n": N, "seconds": seconds, "finite": bool(x.isfinite().all())}
         if row["finite"]:
             distances = [sliced_wasserstein(x, fresh(1000 + i), seed=i) for i in range(3)]
             row |= {"floors": statistics.mean(distances) / floor(), "floor": floor()}
@@ -129,9 +129,9 @@ def gathered() -> dict[str, Any]:
         entry = dict(zip(names, key, strict=True)) | {"finite": len(sound), "seeds": len(some)}
         for what in ("floors", "from_curve") if sound else ():
             values = [row[what] for row in sound]
-            entry |= {what: statistics.mean(values), f"{what}_sd": statistics.pstdev(values)}
+            entry |= {what: statistics.mean(values), f"{what}_sd": statistics.stdev(values) if len(values) > 1 else 0.0}
         table.append(entry)
-    about = {name: rows[0][name] for name in ("commit", "changed", "machine", "threads", "torch", "date")}
+    about = {name: sorted({str(row[name]) for row in rows}) for name in ("commit", "machine", "torch", "date")}
     minutes = sum(row["seconds"] for row in rows if row["variance"] != "large") / 60
     return {**about, "training_minutes": minutes, "n": N, "floor": rows[0]["floor"], "table": table, "rows": rows}
 
@@ -154,7 +154,8 @@ def main() -> None:
     result = gathered()
     write_file(Path(args.json), (json.dumps(result, indent=1) + "\n").encode())
     for row in result["table"]:
-        print(*(row[name] for name in ("schedule", "T", "target", "loss", "variance")), f"{row.get('floors', 0):.2f}")
+        found = row["floors"] if row["finite"] == row["seeds"] else float("nan")
+        print(*(row[name] for name in ("schedule", "T", "target", "loss", "variance")), f"{found:.2f}")
 
 
 if __name__ == "__main__":

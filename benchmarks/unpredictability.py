@@ -86,7 +86,7 @@ def from_picture(denoise: Denoiser, schedule: Schedule, depth: float, noises: st
     x_0 = pictures.repeat_interleave(RUNS, 0)
     eps = Streams(3, 0, n)(x_0)
     eps = eps if noises == "each" else eps[::RUNS].repeat_interleave(RUNS, 0)
-    x = levels[0].alpha.float() * x_0 + levels[0].sigma.float() * eps
+    x = diffuse_with(x_0, levels[0], eps)
     return {"signal": float(levels[0].alpha), **agreement(back(denoise, x, levels, eta, Streams(4, 0, n)), own)}
 
 
@@ -167,7 +167,7 @@ def main() -> None:
     args = parser.parse_args()
     path_ = Path(args.json)
     found: dict[str, Any] = json.loads(path_.read_text()) if path_.exists() else {}
-    model = fn.load("mnist")
+    model = fn.load("mnist", device="cpu")
     precision = chosen("auto", "images", model.device)
     denoise = translated(model.guided(None, 1.0, precision), model.schedule)
     for part in args.parts:

@@ -17,7 +17,7 @@ from typing import Any
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 VARIANCES = {"small": "β̃", "large": "β", "learned": "learned"}
-TARGETS = {"eps": "ε", "mean": "μ̃", "x_0": "x_0"}
+TARGETS = {"eps": "ε", "mean": "μ̃", "x_0": "x_0", "v": "v"}
 LOSSES = {"simple": "(17)", "variational": "(16)", "clean": "1"}
 
 Row = Mapping[str, Any]
@@ -61,6 +61,7 @@ def choices_tables() -> dict[str, str]:
             [f"{T}, {word}", *(floors(rows["linear-scaled", T, target, loss, "small"]) for loss in LOSSES)]
             for T in (40, 1000)
             for target, word in TARGETS.items()
+            if target != "v"
         ],
     )
     return found
@@ -82,9 +83,9 @@ def unpredictability_tables() -> dict[str, str]:
     ways = {"one, eta = 1": "one x_t", "each, eta = 1": "fresh noise, η = 1", "each, eta = 0": "fresh noise, η = 0"}
     depths = list(dict.fromkeys(name.split(",")[0] for name in rows))
     picture = table(
-        ["t / T", "signal", *ways.values(), "by chance", "as the image"],
+        ["t / T", "signal", *ways.values(), "by chance", "as the image", "sure"],
         [[depth, f"{(r := rows[f'{depth}, noise: one, eta = 1'])['signal']:.3f}",
-          *(_share(rows[f"{depth}, noise: {way}"]) for way in ways), f"{r['chance']:.3f}", f"{r['as_the_image']:.2f}"]
+          *(_share(rows[f"{depth}, noise: {way}"]) for way in ways), f"{r['chance']:.3f}", f"{r['as_the_image']:.2f}", f"{r['sure']:.2f}"]
          for depth in depths],
     )  # fmt: skip
     columns = {
@@ -119,9 +120,11 @@ def choices_figure() -> Any:
     """The distance against T: a panel for each schedule and target, a line for each variance."""
     from fromnoise.figures.style import PALETTE, new_figure, style
 
-    rows = [row for row in read("choices")["table"] if row["loss"] in ("simple", "hybrid") and row["finite"]]
+    rows = [
+        row for row in read("choices")["table"] if row["loss"] in ("simple", "hybrid") and row["finite"] == row["seeds"]
+    ]
     with style():
-        figure, axes = new_figure(7.0, 4.2, 2, 3, sharex=True, sharey=True)
+        figure, axes = new_figure(7.4, 4.0, 2, 4, sharex=True, sharey=True)
         for line, schedule in zip(axes, ("linear-scaled", "cosine"), strict=True):
             for ax, (target, word) in zip(line, TARGETS.items(), strict=True):
                 for k, (variance, name) in enumerate(VARIANCES.items()):
@@ -142,7 +145,7 @@ def choices_figure() -> Any:
             line[0].set_ylabel("distance, floors")
         for ax in axes[1]:
             ax.set_xlabel("T")
-        axes[0, 2].legend()
+        axes[0, 3].legend()
     return figure
 
 
@@ -183,7 +186,7 @@ def strip_figure() -> Any:
 
     sys.path.insert(0, str(HERE.parent / "benchmarks"))
     study = runpy.run_path(str(HERE.parent / "benchmarks" / "unpredictability.py"))
-    model, schedule = fn.load("mnist"), study["SCHEDULES"]["cosine, T = 1000"]
+    model, schedule = fn.load("mnist", device="cpu"), study["SCHEDULES"]["cosine, T = 1000"]
     pictures, _ = study["chosen_images"]("test", 400)
     a, b = pictures[2:3], pictures[17:18]
     shares = [k / 8 for k in range(9)]

@@ -37,6 +37,14 @@ def test_profiles_of_several_amplitudes(suffix):
     assert Path(f"figure.{suffix}").stat().st_size > 5000
 
 
+def test_what_is_beyond_the_critical_amplitude_is_told():
+    said = done("pde --cells 16 --steps 8 --eta 10000 --out a.png")
+    assert "eta = 1e+04 is " in said.err
+    assert "times the critical one on this grid" in said.err
+    assert "critical" not in done("pde --cells 16 --steps 8 --eta 100 --out a.png").err
+    assert "critical" not in done("pde --cells 16 --steps 8 --eta 1e5 --dt 1e-18 --out a.png").err
+
+
 def test_a_film_and_the_shares():
     done("pde --cells 10 --steps 30 --eta 100 --quiet --out film.webp")
     assert Path("film.webp").read_bytes()[8:12] == b"WEBP"
@@ -73,7 +81,7 @@ def test_a_map_back_is_learned_and_judged(monkeypatch):
         ("--out a.npz --eta 1 2", "of one amplitude: give --eta once"),
         ("--out a.npz", "of one amplitude"),
         ("--out a.png --eta -1", "not negative, got -1"),
-        ("--out a.png --eta 1e99", "at most 1e9, which leaves nothing but noise"),
+        ("--out a.png --eta 1e99", "at most 1e9, got 1e"),
         ("--out a.png -n 3", "-n is the number of pairs of an .npz"),
         ("--out a.png --forcing wite", "did you mean white"),
         ("--out a.png --scheme implicit", "unknown scheme implicit; did you mean explicit"),

@@ -1,5 +1,6 @@
 import io
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -102,7 +103,49 @@ def test_an_outlier_that_makes_all_else_alike_is_told(tmp_path, caplog):
     array[7, 1] = 1e6
     load(save(tmp_path / "b.npy", array))
     (line,) = caplog.messages
-    assert "1e+06 in row 7, column 1" in line
+    assert "b.npy: column 1: a few numbers, as 1e+06, lie so far out" in line
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda x: np.append(x, 2000.0), True),
+        (lambda x: np.append(np.where(np.arange(len(x)) % 100 < 93, 0, np.abs(x)), 1e6), True),
+        (lambda x: np.where(np.arange(len(x)) % 100 < 4, 1e6, x), False),  # two clusters are no outliers
+        (lambda x: (np.arange(len(x)) % 1000 == 0).astype(float), False),  # nor is a rare one among zeros
+        (lambda x: np.sign(x) * np.abs(x) ** 3, False),
+    ],
+)
+def test_which_columns_have_outliers(tmp_path, caplog, make, told):
+    load(save(tmp_path / "a.npy", make(np.random.default_rng(0).normal(size=10_000))))
+    assert bool(caplog.messages) == told
+
+
+def test_outliers_of_fields_and_of_what_is_given_are_told(tmp_path, caplog):
+    x, y = np.random.default_rng(0).normal(size=(2, 100, 3, 4))
+    x[0, 0, 0] = 1e9
+    y[0, 0, 0] = -1e9
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    load(str(tmp_path / "a.npz"), given="y")
+    assert sorted(re.findall(r"as (\S+), lie", " ".join(caplog.messages))) == ["-1e+09", "1e+09"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [1.7e308] * 9 + [-1.7e308],
+        [1e308] * 9 + [-1e308],
+        [1.2e308, -1.2e308],
+        [0.0] * 9 + [1e-322],
+        [1e307] * 9 + [-1e307],
+    ],
+)
+def test_the_ends_of_float64_stay_finite(tmp_path, column):
+    data = load(save(tmp_path / "a.npy", np.array(column)[:, None]))
+    assert np.isfinite(data.rows).all()
+    assert abs(data.rows.std() - 0.5) < 0.3 or max(column) < 1e-300
+    if max(column) < 1e308:
+        np.testing.assert_allclose(data.units.to_own(data.rows)[:, 0], column, rtol=1e-6, atol=1e-300)
 
 
 def test_fields_share_one_scale(tmp_path):

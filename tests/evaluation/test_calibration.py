@@ -39,6 +39,12 @@ def test_intervals_cover_what_they_say(level, n):
     assert (covered(draws, truth, level) - level).abs().max() < 4 * (level * (1 - level) / 20_000) ** 0.5
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0, 1.2])
+def test_a_level_is_a_share(level):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        covered(*linear(10, 19), level)
+
+
 def test_an_interval_of_too_few_draws_is_refused():
     with pytest.raises(ValueError, match="at least 19 draws"):
         covered(*linear(10, 18), 0.9)

@@ -6,9 +6,11 @@ import dataclasses
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from fromnoise.data import Dataset, Units
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Facts, Model
 from fromnoise.model.assembly import make_network
@@ -267,3 +269,12 @@ def test_own_units_there_and_back():
     x = torch.tensor([[0.25, -0.5]], dtype=torch.float64)
     torch.testing.assert_close(model.from_own(model.to_own(x)), x, rtol=1e-7, atol=1e-7)
     assert model.volume() == pytest.approx(math.log(3600.0))
+
+
+def test_data_are_seen_in_the_models_own_units():
+    """A model that was trained when its data had other units sees the same numbers as it did then."""
+    model = make(FLAT)
+    rows = np.array([[0.5, 0.25], [-0.5, -0.25]], np.float32)
+    data = Dataset("points", (2,), rows, Units(np.array([1.0, 0.0]), np.array([4.0, 2.0])))
+    known = (np.array([[3.0, 0.5], [-1.0, -0.5]]) - [1.0, -2.0]) / [3.0, 0.5]
+    assert torch.allclose(model.seen(data, [0, 1]).double(), torch.from_numpy(known), atol=1e-6)

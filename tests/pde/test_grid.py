@@ -62,3 +62,16 @@ def test_the_first_eigenvalue_of_a_square_is_double():
 def test_a_grid_that_is_none(cells):
     with pytest.raises(ValueError, match="one or two directions"):
         Grid(cells)
+
+
+@pytest.mark.parametrize("cells", [(40,), (12, 12), (12, 8)])
+def test_the_share_of_the_first_eigenspace(cells):
+    """Of c φ_first + d φ_other it is λ_1 c² / (λ_1 c² + λ d²), whichever of two first modes it is."""
+    grid = Grid(cells)
+    lam = grid.eigenvalues
+    for place in grid.first.nonzero():
+        c = torch.zeros(*cells, dtype=torch.float64)
+        other = (3,) * len(cells)
+        c[tuple(place)], c[other] = 2.0, 0.5
+        known = 4 * lam[tuple(place)] / (4 * lam[tuple(place)] + 0.25 * lam[other])
+        assert abs(float(grid.share(grid.field(c)) - known)) < 1e-12

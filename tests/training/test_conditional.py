@@ -1,5 +1,6 @@
 """Classes: sample i is sample i whatever is drawn beside it, guidance acts before the clip, ranks agree."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -55,6 +56,13 @@ def test_changed_data_are_noticed(tmp_path):
         drain(fn.recipe(str(table)).override(changes), tmp_path / "run")
 
 
+def test_fields_are_not_clipped_and_images_are(tmp_path):
+    np.save(tmp_path / "fields.npy", np.random.default_rng(0).normal(size=(8, 1, 8, 8)))
+    np.save(tmp_path / "images.npy", np.zeros((8, 1, 8, 8), np.uint8))
+    clips = [fn.recipe(str(tmp_path / f"{name}.npy")).sample.clip for name in ("fields", "images")]
+    assert clips == [False, True]
+
+
 def test_settings_that_can_not_work_are_refused_before_training():
     base = fn.recipe("swissroll")
     for change, line in (
@@ -62,7 +70,7 @@ def test_settings_that_can_not_work_are_refused_before_training():
         ({"network.extra_channels": 1}, "unknown key network.extra_channels"),
         ({"network.depth": 0}, "depth is too small"),
         ({"schedule.name": "linear-scaled", "schedule.T": 20}, "needs T above 20"),
-        ({"sample.clip": True}, "where images end and points do not"),
+        ({"sample.clip": True}, "for images, not points: --sample.clip false"),
         ({"process.conditional": True, "sample.weight": 2.0, "train.label_dropout": 0.0}, "label_dropout"),
     ):
         with pytest.raises(UserError, match=line):

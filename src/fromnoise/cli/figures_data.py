@@ -95,7 +95,7 @@ class Source:
         """n different rows of the training data, chosen by the seed, (n, *shape), as the network sees them."""
         from fromnoise.figures.data import choose
 
-        return self.data.batch(choose(self.data, n, self.seed))
+        return self.model.seen(self.data, choose(self.data, n, self.seed))
 
     def steps(self, most: int = STEPS) -> int:
         """So many steps, or as many as a shorter schedule has."""

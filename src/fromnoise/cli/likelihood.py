@@ -150,7 +150,7 @@ def _by(shape: Any) -> str:
 
 
 def _as_the_model_sees(data: Dataset, index: Any, model: Model) -> tuple[Tensor, Tensor | None]:
-    """Samples in [-1, 1] by the model's own centre and scale, and their classes where the model knows them.
+    """Samples as the model sees them, by its own centre and scale, and their classes where the model knows them.
 
     Columns and classes go by their names. Raises UserError for columns of other names.
     """

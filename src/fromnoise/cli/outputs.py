@@ -53,7 +53,9 @@ def _csv(array: Any, labels: Tensor | None, facts: Facts, given: Mapping[str, An
     writer = csv.writer(text, lineterminator="\n")
     names = list(facts.columns) or [f"x{i}" for i in range(array.shape[1])]
     classes = [] if labels is None else [[facts.classes[label]] for label in labels.tolist()]
-    before = [[f"{value:.12g}" for value in row] for row in zip(*given.values(), strict=True)]
+    before = [
+        [repr(value) if value % 1 else f"{value:.0f}" for value in row] for row in zip(*given.values(), strict=True)
+    ]
     writer.writerow([*given, *names, *(["label"] if classes else [])])
     for i, row in enumerate(array.tolist()):
         told = before[i] if before else []

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     if min(etas) < 0:
         raise UserError(f"--eta is an amplitude and not negative, got {min(etas):g}")
     if max(etas) > 1e9:
-        raise UserError(f"--eta is at most 1e9, which leaves nothing but noise on any grid, got {max(etas):g}")
+        raise UserError(f"--eta is at most 1e9, got {max(etas):g}")
     if args.dt is not None and args.dt <= 0:
         raise UserError(f"--dt is a step in time and above 0, got {args.dt:g}")
     problem = _problem(args)
@@ -106,7 +106,7 @@ def _tell_beyond(problem: Problem, eta: float) -> None:
     from fromnoise.pde import critical
 
     most = critical(problem.grid, problem.forcing, problem.dt, scheme=problem.scheme)
-    if eta > most:
+    if eta > most > 0:
         note(f"eta = {eta:,.4g} is {eta / most:.1f} times the critical one on this grid: noise takes the first mode")
 
 

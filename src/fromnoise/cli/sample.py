@@ -165,6 +165,8 @@ def _columns(model: Model, given: Tensor, n: int) -> dict[str, list[float]]:
     name = str(model.config.data.get("given", "given"))
     names = [word.strip() for word in name.split(",")]
     names = names if len(names) == given.shape[1] else [f"{name}{i}" for i in range(given.shape[1])]
+    known = {*model.facts.columns, *(f"x{i}" for i in range(math.prod(model.facts.shape)))}
+    names = [f"given {name}" if name in known else name for name in names]
     rows = given[[i % len(given) for i in range(n)]]
     return dict(zip(names, rows.T.tolist(), strict=True))
 

@@ -1,4 +1,4 @@
-"""Points, images and tables: one name gives one data set, always as numbers in [-1, 1]."""
+"""Points, images and tables: one name gives one data set, always as numbers of the size of 1."""
 
 from fromnoise.data.dataset import Dataset, Units
 from fromnoise.data.points import distance_to_swissroll, swissroll_curve

@@ -84,9 +84,7 @@ def read_table(
         rows, units = array, Units.identity()
     else:
         _check_finite(path, array, content.columns)
-        rows, units = _scale(array, by_column=layout == "d")
-        if layout == "d":
-            _tell_outliers(path, array, rows, content.columns)
+        rows, units = _scale(path, array, layout == "d", content.columns)
     return Dataset(
         kind, rows.shape[1:], rows, units, codes, classes, columns=content.columns, given=beside,
         given_units=beside_units,
@@ -114,7 +112,7 @@ def _beside(
     if _is_images(given):
         return given, Units.identity()
     _check_finite(path, given, ())
-    return _scale(given, by_column=layout == "d")
+    return _scale(path, given, layout == "d")
 
 
 def encode(path: Path, labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -177,37 +175,41 @@ def _check_finite(path: Path, array: np.ndarray, columns: tuple[str, ...]) -> No
             raise UserError(f"{path}: {value} in row {start + row}, column {column}; remove or fill it")
 
 
-def _scale(array: np.ndarray, by_column: bool) -> tuple[np.ndarray, Units]:
+def _scale(path: Path, array: np.ndarray, by_column: bool, columns: tuple[str, ...] = ()) -> tuple[np.ndarray, Units]:
     """Float32 rows of mean 0 and deviation ½, and their units; what is constant becomes 0 with scale 1.
 
     Not the range decides but the deviation, as in EDM: a single outlier would press all else together, far below the
-    noise at which the network learns it.
+    noise at which the network learns it. Warns where even the deviation is that of a few rows.
     """
     axes = 0 if by_column else tuple(range(array.ndim))
-    peak = np.maximum(array.max(axis=axes), -array.min(axis=axes).astype(np.float64)).astype(np.float64)
+    peak = np.maximum(array.max(axis=axes).astype(np.float64), -array.min(axis=axes).astype(np.float64))
     peak = np.where(peak > 0, peak, 1.0)  # squares of what is divided by it cannot overflow
     parts = [slice(start, start + 4096) for start in range(0, len(array), 4096)]
     count = len(array) if by_column else array.size
     mean = sum((array[part] / peak).sum(axis=axes) for part in parts) / count
     deviation = np.sqrt(sum(np.square(array[part] / peak - mean).sum(axis=axes) for part in parts) / count)
-    most = np.finfo(np.float64).max / np.maximum(peak, 1.0)
-    units = Units(mean * peak, np.where(deviation > 0, np.minimum(2 * deviation, most) * peak, 1.0))
+    with np.errstate(over="ignore"):
+        scale = np.minimum(2 * deviation * peak, np.finfo(np.float64).max)
+    varied = scale > 0
     rows = np.empty(array.shape, np.float32)
     for part in parts:
-        rows[part] = units.from_own(array[part].astype(np.float64))
+        rows[part] = np.where(varied, (array[part] / peak - mean) / np.where(varied, scale / peak, 1.0), 0.0)
+    units = Units(mean * peak, np.where(varied, scale, 1.0))
+    _tell_outliers(path, rows if by_column else rows.reshape(-1, 1), units, columns)
     return rows, units
 
 
-def _tell_outliers(path: Path, array: np.ndarray, rows: np.ndarray, columns: tuple[str, ...]) -> None:
-    """Warn of columns in which a few numbers lie so far out that nearly all else is alike beside them."""
+def _tell_outliers(path: Path, rows: np.ndarray, units: Units, columns: tuple[str, ...]) -> None:
+    """Warn of columns whose scale is that of one number in a hundred, beside which all others are nearly alike."""
     some = rows[:: max(1, len(rows) // 10_000)]
-    low, high = np.quantile(some, (0.05, 0.95), axis=0)
-    for column in np.flatnonzero((high > low) & (high - low < 0.04)):
-        row = int(np.abs(rows[:, column]).argmax())
-        where = f"row {row}, column {columns[column] if columns else column}"
+    low, high = np.quantile(some, (0.005, 0.995), axis=0)
+    left = np.clip(some, low, high).std(axis=0)  # of ½, without those farthest out
+    for column in np.flatnonzero((left > 0) & (left < 0.15)):
+        farthest = np.atleast_1d(units.to_own(rows[np.abs(rows[:, column]).argmax()].astype(np.float64)))[column]
+        where = f"column {columns[column]}" if columns else "" if rows.shape[1] == 1 else f"column {column}"
         log.warning(
-            f"{path}: {array[row, column]:g} in {where} lies so far out that all else is nearly one number beside it: "
-            "remove it, or give logarithms"
+            f"{path}: {where + ': ' if where else ''}a few numbers, as {farthest:.6g}, lie so far out that all others "
+            "are nearly alike beside them: leave them out, or give logarithms"
         )
 
 

@@ -79,7 +79,7 @@ def bound(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Bound:
-    """The bound of each of n samples x_0 (n, *shape), in [-1, 1] units, under the model's chain of T steps.
+    """The bound of each of n samples x_0 (n, *shape), as the model sees them, under the model's chain of T steps.
 
     σ_t² is as the model samples; where it has no variance at t = 1, L_0 takes that of β_1, since σ_q(1) = 0 makes it
     infinite. Of the T − 1 terms L_{t−1}, `terms` are drawn, one a stratum and another for each sample, and weighted:
@@ -143,7 +143,7 @@ def flow(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FlowDensity:
-    """−log p of each of n samples x_0 (n, *shape), in [-1, 1] units, under the model's probability-flow ODE.
+    """−log p of each of n samples x_0 (n, *shape), as the model sees them, under the model's probability-flow ODE.
 
     The ODE ends at the schedule's first level (time 1 of a table, 0.001 else), where x = alpha x_0: the network knows
     nothing below, so noise of that level counts as part of the data. `steps` Runge–Kutta steps, evenly in lam, of four

@@ -209,7 +209,7 @@ def measure_for(model: Model, n: int) -> tuple[tuple[str, str], Measure]:
     """What the two parts of the quality of n samples are called, and the measure.
 
     Of MNIST at 28 x 28 the Fréchet distance to the test digits, on the digit classifier's features, and the share of
-    which the classifier is not 90 % sure. Of everything else, in the model's [-1, 1] units, the sliced Wasserstein
+    which the classifier is not 90 % sure. Of everything else, as the model sees them, the sliced Wasserstein
     distance to n samples of the data, and the share farther from them all than 99 % of them are from their neighbours.
     Raises UserError where the data cannot be found.
     """
@@ -229,7 +229,7 @@ def measure_for(model: Model, n: int) -> tuple[tuple[str, str], Measure]:
         return ("Fréchet distance", "not clear"), judged
     if len(some) < n:
         raise UserError(f"{name} has only {len(some)} samples to compare with: give -n {len(some)} or fewer")
-    real = data.batch(some).flatten(1).double()
+    real = model.seen(data, some).flatten(1).double()
     far = torch.cdist(real, real).fill_diagonal_(math.inf).min(1).values.quantile(0.99)
 
     def measured(x: Tensor) -> Quality:

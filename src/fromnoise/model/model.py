@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fromnoise.data import Units
+from fromnoise.data import Dataset, Units
 from fromnoise.errors import UserError
 from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
 from fromnoise.model.config import TUNED, Config, Facts
@@ -252,6 +252,11 @@ class Model:
     def from_own(self, x: Tensor) -> Tensor:
         """From the data's own units to what the network sees; images are so already."""
         return self.units.from_own(x)
+
+    def seen(self, data: Dataset, index: Any) -> Tensor:
+        """Rows of a data set as this network sees them, (B, *shape), whatever units the data set has by now."""
+        rows = data.batch(index)
+        return rows if self.facts.kind == "images" else self.from_own(data.units.to_own(rows.double())).float()
 
     def volume(self) -> float:
         """log of how much larger a volume is in the data's own units; a density's is as much smaller."""

@@ -111,7 +111,7 @@ class Grid:
         return self.volume * torch.stack(parts).sum(0)
 
     def share(self, u: Tensor) -> Tensor:
-        """The part of ∫|∇u|² that fields (..., *cells) have in the first eigenspace, (...).
+        """The part of ∫|∇u|² that fields (..., *cells) have in the first eigenspace, (...); nan without gradient.
 
         >>> grid = Grid((100,))
         >>> one, two = (torch.cos(k * math.pi * grid.points[0]) for k in (1, 2))

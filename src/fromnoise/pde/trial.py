@@ -48,7 +48,7 @@ def trial(
     n: int = 99,
     size: int = 1000,
     *,
-    first: int = 5 * 10**7,
+    first: int = 9 * 10**7,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Trial:
     """Judge ψ with `size` fresh pairs, of the problem's numbers from `first` on."""

@@ -51,7 +51,9 @@ def fit(
     run = None if out is None else Path(out)
     data, facts = _found(config, network)
     if data is not None and config.sample.clip and facts.kind != "images":
-        raise UserError(f"sample.clip keeps x_0 within [-1, 1], where images end and {facts.kind} do not: leave it out")
+        raise UserError(
+            f"sample.clip keeps x_0 within [-1, 1], which is for images, not {facts.kind}: --sample.clip false"
+        )
     config = _measured(dataclasses.replace(config, facts=facts), run)
     with contextlib.ExitStack() as stack:
         loop = Loop(config, data, run, network)

@@ -59,9 +59,12 @@ def _same(run: Path, before: Config, now: Config) -> None:
     if changed:
         key = changed[0]
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        advice = "give the same settings to go on"
+        if key.startswith("facts."):
+            advice = "the data have changed, or were seen by their range when it began: it can still be sampled"
         raise UserError(
             f"{run} was trained with {key} = {_said(old.get(key))}, not {_said(new.get(key))}{more}; "
-            "give the same settings to go on, or another --out to begin anew"
+            f"{advice}, or give another --out to begin anew"
         )
 
 
