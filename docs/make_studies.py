@@ -17,7 +17,7 @@ from typing import Any
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 VARIANCES = {"small": "β̃", "large": "β", "learned": "learned"}
-TARGETS = {"eps": "ε", "mean": "μ̃", "x_0": "x_0", "v": "v"}
+TARGETS = {"eps": "ε", "mean": "μ̃", "x_0": "x_0"}
 LOSSES = {"simple": "(17)", "variational": "(16)", "clean": "1"}
 
 Row = Mapping[str, Any]
@@ -61,7 +61,6 @@ def choices_tables() -> dict[str, str]:
             [f"{T}, {word}", *(floors(rows["linear-scaled", T, target, loss, "small"]) for loss in LOSSES)]
             for T in (40, 1000)
             for target, word in TARGETS.items()
-            if target != "v"
         ],
     )
     return found
@@ -82,12 +81,12 @@ def unpredictability_tables() -> dict[str, str]:
     rows = found["picture"]["rows"]
     ways = {"one, eta = 1": "one x_t", "each, eta = 1": "fresh noise, η = 1", "each, eta = 0": "fresh noise, η = 0"}
     depths = list(dict.fromkeys(name.split(",")[0] for name in rows))
-    picture = table(
-        ["t / T", "signal", *ways.values(), "by chance", "as the image", "sure"],
-        [[depth, f"{(r := rows[f'{depth}, noise: one, eta = 1'])['signal']:.3f}",
-          *(_share(rows[f"{depth}, noise: {way}"]) for way in ways), f"{r['chance']:.3f}", f"{r['as_the_image']:.2f}", f"{r['sure']:.2f}"]
-         for depth in depths],
-    )  # fmt: skip
+    lines = []
+    for depth in depths:
+        one, shares = rows[f"{depth}, noise: one, eta = 1"], [_share(rows[f"{depth}, noise: {way}"]) for way in ways]
+        last = (f"{one['chance']:.3f}", f"{one['as_the_image']:.2f}", f"{one['sure']:.2f}")
+        lines.append([depth, f"{one['signal']:.3f}", *shares, *last])
+    picture = table(["t / T", "signal", *ways.values(), "by chance", "as the image", "sure"], lines)
     columns = {
         "sure": "sure", "of_the_two": "of the two", "ends_kept": "ends kept", "changes": "changes of class",
         "from_the_blend": "from the blend", "from_one_another": "from one another",
@@ -124,7 +123,7 @@ def choices_figure() -> Any:
         row for row in read("choices")["table"] if row["loss"] in ("simple", "hybrid") and row["finite"] == row["seeds"]
     ]
     with style():
-        figure, axes = new_figure(7.4, 4.0, 2, 4, sharex=True, sharey=True)
+        figure, axes = new_figure(7.0, 4.2, 2, 3, sharex=True, sharey=True)
         for line, schedule in zip(axes, ("linear-scaled", "cosine"), strict=True):
             for ax, (target, word) in zip(line, TARGETS.items(), strict=True):
                 for k, (variance, name) in enumerate(VARIANCES.items()):
@@ -140,12 +139,13 @@ def choices_figure() -> Any:
                     )
                 ax.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
                 ax.set(xscale="log", yscale="log", xticks=[10, 40, 200, 1000], xticklabels=["10", "40", "200", "1000"])
+                ax.set(yticks=[1, 2, 4], yticklabels=["1", "2", "4"])
                 ax.minorticks_off()
-                ax.set_title(f"{schedule}, {word}")
+                ax.set_title(f"{schedule}, {'$x_0$' if target == 'x_0' else word}")
             line[0].set_ylabel("distance, floors")
         for ax in axes[1]:
             ax.set_xlabel("T")
-        axes[0, 3].legend()
+        axes[0, 2].legend()
     return figure
 
 
@@ -205,7 +205,7 @@ def strip_figure() -> Any:
         picture = np.asarray(grid(torch.cat(lines).numpy(), columns=len(shares), scale=3))
         ax.imshow(picture, cmap="gray", vmin=0, vmax=255, aspect="auto")
         tall = picture.shape[0] / len(lines)
-        names = ["pixels", *(f"t = {depth:g} T" for depth in study["BETWEEN"])]
+        names = ["pixels", *("t = T" if depth == 1 else f"t = {depth:g} T" for depth in study["BETWEEN"])]
         ax.set_yticks([tall * (k + 0.5) for k in range(len(lines))], names)
         wide = picture.shape[1] / len(shares)
         ax.set_xticks([wide * (k + 0.5) for k in (0, 2, 4, 6, 8)], ["0", "¼", "½", "¾", "1"])
