@@ -68,6 +68,15 @@ def test_a_sample_depends_on_its_seed_and_number_alone(model, solver):
     assert near(torch.cat(parts), seven, within)
 
 
+def test_a_sample_is_given_the_row_of_its_own_number():
+    model = make(dataclasses.replace(FLAT, given=(2,), given_centre=(1.0, 0.0), given_scale=(2.0, 1.0)))
+    rows = torch.tensor([[0.0, 1.0], [2.0, -3.0], [5.0, 4.0]])
+    seven = model.sample(7, seed=4, given=rows)
+    assert near(model.sample(3, seed=4, given=rows, first=4), seven[4:])
+    assert near(model.sample(1, seed=4, given=rows[2:], first=5), seven[5:6])
+    assert not near(model.sample(1, seed=4, given=rows[:1], first=5), seven[5:6])
+
+
 def test_samples_too_many_to_walk_together_are_the_same(model, monkeypatch):
     import fromnoise.model.model as room
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,14 @@ def test_the_data_come_in_the_order_of_the_passes():
     batches = made()
     for step in (0, 3, 64, 130):
         assert torch.equal(batches[step].x_0, DATA.batch(batch_index(0, step, 8, 50)))
+
+
+def test_what_samples_are_given_comes_with_them():
+    beside = np.arange(50, dtype=np.float32)[:, None]
+    data = dataclasses.replace(DATA, given=beside)
+    batches = Batches(points(), data, linear(20), CPU, slice(0, 8))
+    for step in (0, 3, 70):
+        assert batches[step].given.ravel().tolist() == batch_index(0, step, 8, 50).tolist()
 
 
 def test_each_process_takes_its_rows_of_the_same_batch():
