@@ -354,7 +354,9 @@ def main() -> None:
         else:
             label, name, minutes = missing[0]
             images = found["speeds"]["images_per_second"][name] * minutes * 60
-            found["rows"][label] = {"minutes": minutes, **here(), **row(name, minutes, images, args)}
+            done = {"minutes": minutes, **here(), **row(name, minutes, images, args)}
+            found = json.loads(path.read_text())  # another process may have done other --rows meanwhile
+            found["rows"][label] = done
         write_file(path, (json.dumps(found, indent=1) + "\n").encode())
         return
     show(found["rows"])
