@@ -28,12 +28,12 @@ def pets(runs):
     return "--run pets --points table --quiet"
 
 
-@pytest.fixture
-def digits(place):
-    """A tiny, untrained model of digits."""
-    config = fn.load("mnist").config.override(
-        {"network.width": 4, "network.multiples": [1], "network.patch": 4, "schedule.T": 8}
-    )
+@pytest.fixture(params=[True, False], ids=["classes", "none"])
+def digits(place, request):
+    """A tiny, untrained model of digits, told a class or none."""
+    changes = {"network.width": 4, "network.multiples": [1], "network.patch": 4, "schedule.T": 8}
+    told = {"process.conditional": request.param, "sample.weight": 1.35 if request.param else 1.0}
+    config = fn.load("mnist").config.override(changes | told)
     torch.manual_seed(0)
     network = make_network(config, config.facts)
     for weight in network.parameters():
@@ -132,13 +132,18 @@ def test_h3_is_the_walk_of_the_unconditional_model(pets):
 
 def test_h4_counts_as_the_classifier_does(digits):
     drawn = figures_drawn.h4(digits)
-    _, states = many_runs(digits, 500, "dpmpp-sde", 50)
-    judged = judge_digits(states[-1])
+    told = digits.classes(500)
+    assert told is None or torch.bincount(told, minlength=10).min() > 30
+    judged = judge_digits(digits.model.sample(500, seed=digits.seed, label=told))
     counts = torch.bincount(judged.digit, minlength=10).tolist()
     words = [text.get_text() for text in drawn.figure.axes[0].texts]
     assert [text for text in words if text.startswith("n = ")] == [f"n = {n}" for n in counts]
     unsure = int((judged.confidence < 0.9).sum())
     assert f"Of {unsure} it is less than 90% sure" in drawn.caption
+    if told is None:
+        assert "no class told" in drawn.caption
+    else:
+        assert f"{int((judged.digit == told).sum())} came out as told" in drawn.caption
 
 
 @pytest.mark.parametrize(

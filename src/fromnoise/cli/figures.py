@@ -40,7 +40,7 @@ ALONE = ("h7", "k2")
 """Figures that need no run."""
 READING = ("h1", "h2", "h6", "k1", "k3", "data", "forward")
 """Figures that need the training data."""
-WALKING = ("h3", "h4", "h5", "h6")
+WALKING = ("h3", "h5", "h6")
 """Figures that need backward runs without a class."""
 FILMED = ("h2", "h3", "reverse")
 SUFFIXES = ("png", "svg", "pdf")
@@ -167,7 +167,7 @@ def _check(name: str, source: Source) -> None:
         source.check_unconditional()
     if name == "h4":
         source.check_digits()
-    if name == "reverse":
+    if name in ("h4", "reverse"):
         source.check_nothing_given()
     if name == "k3":
         chain_times(source)

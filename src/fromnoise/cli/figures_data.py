@@ -91,6 +91,12 @@ class Source:
         model = self.model
         return model.guided(None, 1.0, chosen(model.config.sample.precision, model.facts.kind, model.device))
 
+    def classes(self, n: int) -> Tensor | None:
+        """The numbers of n classes drawn at random by the seed, (n,), for a model that is told one; else None."""
+        if not self.model.config.process.conditional:
+            return None
+        return torch.randint(len(self.model.facts.classes), (n,), generator=torch.Generator().manual_seed(self.seed))
+
     def pictures(self, n: int) -> Tensor:
         """n different rows of the training data, chosen by the seed, (n, *shape), as the network sees them."""
         from fromnoise.figures.data import choose
@@ -101,9 +107,9 @@ class Source:
         """So many steps, or as many as a shorter schedule has."""
         return min(most, int(self.model.schedule.T)) if is_discrete(self.model.schedule) else most
 
-    def back(self, x: Tensor, levels: Sequence[Level], randn: Callable[[Tensor], Tensor], solver: str) -> list[Tensor]:
-        """x (n, *shape) and what it is after each step of an unconditional run through the levels."""
-        chosen = walk(self.model.config.sample, self.model.schedule, solver, path=levels).solver
+    def back(self, x: Tensor, levels: Sequence[Level], randn: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """x (n, *shape) and what it is after each step of an unconditional ancestral run through the levels."""
+        chosen = walk(self.model.config.sample, self.model.schedule, "ddpm", path=levels).solver
         with torch.no_grad():
             return [x, *trajectory(self.unconditional, chosen, levels, x, randn=randn)]
 
@@ -121,18 +127,18 @@ def even(source: Source, begin: float, steps: int) -> list[Level]:
     return path(schedule, times.tolist())
 
 
-def many_runs(source: Source, n: int, solver: str = "ddpm", steps: int = STEPS) -> tuple[list[Level], list[Tensor]]:
-    """Backward runs from n Gaussians (H Figures 3 and 4): the levels, and the states (n, *shape) at each."""
-    levels = even(source, source.model.schedule.T, source.steps(steps))
+def many_runs(source: Source, n: int) -> tuple[list[Level], list[Tensor]]:
+    """Backward runs from n Gaussians (H Figure 3): the levels, and the states (n, *shape) at each."""
+    levels = even(source, source.model.schedule.T, source.steps())
     randn = Streams(source.seed, 0, n)
-    return levels, source.back(source.gaussian(randn, n, levels[0]), levels, randn, solver)
+    return levels, source.back(source.gaussian(randn, n, levels[0]), levels, randn)
 
 
 def runs_from_one(source: Source, runs: int = RUNS) -> tuple[Tensor, list[Tensor]]:
     """Backward runs from one Gaussian (H Figure 5): x_T (*shape), and the states (runs, *shape) of every step."""
     levels = even(source, source.model.schedule.T, source.steps())
     x = source.gaussian(Streams(source.seed, ONE), 1, levels[0])
-    states = source.back(x.expand(runs, *x.shape[1:]), levels, Streams(source.seed, ONE + 1, runs), "ddpm")
+    states = source.back(x.expand(runs, *x.shape[1:]), levels, Streams(source.seed, ONE + 1, runs))
     return x[0], states
 
 
@@ -148,7 +154,7 @@ def runs_from_picture(
     x_0 = x_0[None].to(source.model.device)
     x = diffuse(x_0, CLEAN, at(schedule, torch.tensor(begin, dtype=torch.float64)), Streams(source.seed, PICTURE))
     levels = even(source, begin, source.steps())
-    states = source.back(x.expand(runs, *x.shape[1:]), levels, Streams(source.seed, PICTURE + 1, runs), "ddpm")
+    states = source.back(x.expand(runs, *x.shape[1:]), levels, Streams(source.seed, PICTURE + 1, runs))
     return x[0], states
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-SAMPLES, SURE, FEWER = 500, 0.9, 50
-"""Of h4: how many, from what confidence on the classifier is sure, and in how many steps."""
+SAMPLES, SURE = 500, 0.9
+"""Of h4: how many, and from what confidence on the classifier is sure."""
 MEAN, COVARIANCE = (-1.5, 0.0), ((1.0, 0.5), (0.5, 0.8))
 CLOUD, FILMED = 3000, 1000
 """Points of the forward and the reverse process, and of its film."""
@@ -79,19 +79,23 @@ def h3(source: Source) -> Drawn:
 
 
 def h4(source: Source) -> Drawn:
-    """Samples, sorted by an independent classifier."""
+    """Samples as the model draws them by itself, sorted by an independent classifier."""
     from fromnoise.evaluation import judge_digits
 
-    _, states = many_runs(source, SAMPLES, "dpmpp-sde", FEWER)
-    judged = judge_digits(states[-1])
+    model, told = source.model, source.classes(SAMPLES)
+    x = model.sample(SAMPLES, seed=source.seed, label=told)
+    judged = judge_digits(x)
     unsure = int((judged.confidence < SURE).sum())
-    figure = figures.sorted_figure(states[-1], judged.digit, judged.confidence, DIGITS, SURE)
+    asked = "no class told"
+    if told is not None:
+        right = int((judged.digit == torch.tensor([int(name) for name in model.facts.classes])[told]).sum())
+        asked = f"guidance {model.config.sample.weight:g}, each told a class drawn at random: {right} came out as told"
     caption = (
         f"{SAMPLES} samples in the classes that an independent classifier, trained on real digits, finds; within a "
         f"class the surest come first. Of {unsure} it is less than {SURE:.0%} sure (framed). "
-        f"{_run(source)} Solver dpmpp-sde, {source.steps(FEWER)} steps, no class told."
+        f"{_run(source)} Solver {model.config.sample.solver}, {model.steps()} steps, {asked}."
     )
-    return Drawn(figure, _told("H Figure 4", caption))
+    return Drawn(figures.sorted_figure(x, judged.digit, judged.confidence, DIGITS, SURE), _told("H Figure 4", caption))
 
 
 def h5(source: Source) -> Drawn:
