@@ -1,15 +1,17 @@
-"""The Fréchet distance of Gaussians whose distance is known."""
+"""The Fréchet distance of laws whose distance is known."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fromnoise.evaluation import frechet
+from fromnoise.evaluation import frechet, frechet_limit
+from fromnoise.evaluation.frechet import _between
 
 
 def exactly(mean: torch.Tensor, covariance: torch.Tensor, n: int = 400) -> torch.Tensor:
@@ -55,3 +57,67 @@ def test_fewer_pictures_than_features_give_a_real_number() -> None:
 def test_what_cannot_be_compared_is_refused(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="at least 2 features"):
         frechet(torch.zeros(a), torch.zeros(b))
+
+
+def coverage(cases: Iterable[tuple[torch.Tensor, torch.Tensor]], truth: float) -> tuple[float, float]:
+    """The share of intervals, and of one-sided bounds at 95 %, that hold."""
+    found = [(frechet_limit(a, b), frechet_limit(a, b, level=0.9)) for a, b in cases]
+    both = [two.low <= truth <= two.high for two, _ in found]
+    return sum(both) / len(both), sum(truth <= one.high for _, one in found) / len(found)
+
+
+def drawn(d: int, scale: float, gap: float, squared: bool) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], float]:
+    """200 cases of 1,000 rows each, and the true distance."""
+    generator = torch.Generator().manual_seed(1)
+    widths = torch.linspace(0.5, 1.5, d, dtype=torch.float64)
+    a, b = (torch.randn(200, 1000, d, generator=generator, dtype=torch.float64) * widths for _ in range(2))
+    if squared:  # means w², standard deviations √2 w²
+        a, b, widths = a.square(), b.square(), widths.square()
+        truth = 3 * float((widths * scale).square().sum())
+        return list(zip(a, b * (1 + scale), strict=True)), truth
+    return list(zip(a, b * (1 + scale) + gap, strict=True)), float((widths * scale).square().sum()) + d * gap**2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("d", "scale", "gap", "squared"),
+    [(16, 0.2, 0.1, False), (32, 0.0, 0.05, False), (32, 0.1, 0.0, True), (16, 0.1, 0.0, True)],
+)
+def test_the_interval_of_the_limit_covers_the_truth(d: int, scale: float, gap: float, squared: bool) -> None:
+    """The plug-in value lies outside of many of them, of nearly all in 32 dimensions."""
+    cases, truth = drawn(d, scale, gap, squared)
+    both, _ = coverage(cases, truth)
+    assert 0.9 <= both <= 0.99
+    plugged = [frechet(a, b) for a, b in cases[:50]]
+    limits = [frechet_limit(a, b) for a, b in cases[:50]]
+    missed = [not limit.low <= value <= limit.high for limit, value in zip(limits, plugged, strict=True)]
+    assert sum(missed) >= (0.15 if d < 32 else 0.7) * len(missed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "squared"), [(16, False), (32, False), (32, True)])
+def test_the_bound_of_the_limit_holds_where_there_is_no_distance(d: int, squared: bool) -> None:
+    cases, truth = drawn(d, 0.0, 0.0, squared)
+    assert truth == 0
+    both, upper = coverage(cases, truth)
+    assert min(both, upper) >= 0.9
+    values = torch.tensor([frechet_limit(a, b).value for a, b in cases])
+    assert abs(float(values.mean())) < 0.05 * frechet(*cases[0])
+
+
+def test_rows_add_to_the_distance_what_they_are_said_to() -> None:
+    """A row of twice the weight changes the plug-in distance by what the derivative says."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 60, 3, generator=generator, dtype=torch.float64)
+    b = 1.5 * b + 0.3
+    added = _between(a, b).added(a, b)
+    for k in (0, 7):
+        for x, told, way in ((a, added[0], lambda x: frechet(x, b)), (b, added[1], lambda x: frechet(a, x))):
+            copies = torch.cat([x.repeat(400, 1), x[k : k + 1]])
+            change = (way(copies) - way(x.repeat(400, 1))) * len(copies)
+            assert change == pytest.approx(float(told[k] - told.mean()), rel=0.03)
+
+
+def test_halves_need_four_rows() -> None:
+    with pytest.raises(ValueError, match="at least 4"):
+        frechet_limit(torch.zeros(3, 2), torch.zeros(9, 2))

@@ -1,0 +1,179 @@
+"""Whether samples are copies of training pictures, calibrated by how near held-out pictures come to them (H section 7).
+
+A sample's nearest training picture is sought among all, shifted by a pixel or mirrored; two numbers say how near it is.
+What is near enough to be a copy is not for us to say: the nearest 1 in 2,000 of the held-out pictures say it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fromnoise.evaluation.estimate import Estimate
+
+FREQUENCIES = 8
+"""Of a picture's spectrum, along each axis, by which candidates are found."""
+CANDIDATES = 16
+RARE = 1 / 2000
+"""The share of held-out pictures that are called copies."""
+ROWS = 500
+
+
+@dataclass(frozen=True)
+class Near:
+    """How near n pictures come to the training pictures.
+
+    nearest    the training picture that is nearest, (n,) int64
+    distance   that of the pixels, |x - y|, at the best shift and mirroring, (n,)
+    relative   the same over its mean to the other candidates, (n,): small where one is nearer than all others
+    """
+
+    nearest: Tensor
+    distance: Tensor
+    relative: Tensor
+
+    def rows(self, chosen: Tensor) -> Near:
+        """Those of some pictures only, by their numbers or a mask."""
+        return Near(self.nearest[chosen], self.distance[chosen], self.relative[chosen])
+
+    @classmethod
+    def together(cls, parts: Sequence[Near]) -> Near:
+        """Those of several sets of pictures, one after another."""
+        fields = ([getattr(part, name) for part in parts] for name in ("nearest", "distance", "relative"))
+        return cls(*(torch.cat(values) for values in fields))
+
+
+class Training:
+    """Training pictures (N, C, H, W) in [-1, 1] or rows (N, d), made ready to be searched.
+
+    Candidates are those whose spectra |F(u, v)| + |F(u, -v)| are nearest, which no shift and no mirroring changes;
+    the pixels of sixteen are then compared at all shifts by up to a pixel and all mirrorings. Rows of numbers are
+    compared as they are. Raises ValueError for fewer than 2 of them, or other shapes.
+
+    >>> pictures = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    >>> pictures[..., -2:] = -1  # a plain border, so that nothing is lost when it moves
+    >>> near = Training(pictures).near(pictures[[7]].roll(1, -1).flip(-2))
+    >>> near.nearest.tolist(), bool(near.distance < 0.01)
+    ([7], True)
+    """
+
+    def __init__(self, pictures: Tensor):
+        if pictures.ndim not in (2, 4) or len(pictures) < 2:
+            raise ValueError(f"at least 2 pictures (N, C, H, W) or rows (N, d) are searched, not {pictures.shape}")
+        self.pictures = pictures
+        self.described = torch.cat([_described(part) for part in pictures.split(ROWS)])
+        self.squares = self.described.square().sum(1)
+
+    def near(self, pictures: Tensor) -> Near:
+        """The nearest training picture of each of n pictures (n, *shape). Raises ValueError for another shape."""
+        if pictures.shape[1:] != self.pictures.shape[1:]:
+            raise ValueError(f"training has shape {tuple(self.pictures.shape[1:])}, not {tuple(pictures.shape[1:])}")
+        return Near.together([self._near(part) for part in pictures.split(ROWS)])
+
+    def _near(self, pictures: Tensor) -> Near:
+        found = self._candidates(pictures)
+        moved = _moved(pictures)  # (n, moves, pixels)
+        apart = torch.stack([_apart(one, self.pictures[rows]) for one, rows in zip(moved, found, strict=True)])
+        best, others = apart.min(1), apart.sum(1)
+        mean = (others - best.values) / (apart.shape[1] - 1)
+        relative = best.values / mean.clamp_min(torch.finfo(mean.dtype).tiny)
+        return Near(found.gather(1, best.indices[:, None])[:, 0], best.values, relative)
+
+    def _candidates(self, pictures: Tensor) -> Tensor:
+        """Numbers of the training pictures whose spectra are nearest, (n, candidates)."""
+        apart = self.squares - 2 * _described(pictures) @ self.described.T  # but for what is the same for all
+        return apart.topk(min(CANDIDATES, len(self.pictures)), largest=False).indices
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which of n samples are copies, and how many of n held-out pictures would be called so.
+
+    near       of the samples
+    copied     (n,) bool
+    expected   how many copies there would be among n held-out pictures, with the interval of that number
+    p          the probability that n held-out pictures have as many or more
+    """
+
+    near: Near
+    copied: Tensor
+    expected: Estimate
+    p: float
+
+    @property
+    def count(self) -> int:
+        """How many samples are copies."""
+        return int(self.copied.sum())
+
+    @property
+    def verdict(self) -> str:
+        """One plain sentence."""
+        n, expected = len(self.copied), self.expected.value
+        are = "is a copy" if self.count == 1 else "are copies"
+        said = f"{self.count:,} of {n:,} samples {are} of training data; held-out data would give {expected:.2g}"
+        return f"{said}: {'memorised' if self.p < 0.01 else 'no sign of memorisation'}"
+
+
+def copies(samples: Near, held_out: Near, *, rare: float = RARE, level: float = 0.95) -> Copies:
+    """The samples that are nearer to a training picture than all but the nearest `rare` of the held-out pictures.
+
+    Either distance or relative distance counts, each with half of `rare`, or with one picture where there are few. If
+    samples were fresh pictures like the held-out ones, all n + m of them would be in random order: so many of n being
+    as near as the nearest j of m has a beta-binomial law, of which `expected` and its interval are. Raises ValueError
+    for a share outside (0, 1) or no held-out pictures.
+
+    >>> line = Near(torch.zeros(1000).long(), torch.arange(1.0, 1001), torch.arange(1.0, 1001) / 1000)
+    >>> fake = Near(torch.zeros(100).long(), torch.full((100,), 500.0), torch.full((100,), 0.5))
+    >>> fake.distance[:3] = 0
+    >>> found = copies(fake, line)
+    >>> found.count, found.p < 0.01, found.verdict[:52]
+    (3, True, '3 of 100 samples are copies of training data; held-o')
+    """
+    from scipy.stats import betabinom
+
+    m, n = len(held_out.distance), len(samples.distance)
+    if not 0 < rare < 1 or m < 1:
+        raise ValueError(f"rare is a share of at least one held-out picture, got {rare} of {m}")
+    place = max(1, round(rare * m / 2))
+    ends = held_out.distance.kthvalue(place).values, held_out.relative.kthvalue(place).values
+
+    def within(near: Near) -> Tensor:
+        return (near.distance <= ends[0]) | (near.relative <= ends[1])
+
+    copied, j = within(samples), int(within(held_out).sum())
+    law = betabinom(n, j, m + 1 - j)
+    low, high = (float(law.ppf(q)) for q in ((1 - level) / 2, (1 + level) / 2))
+    expected = Estimate(float(law.mean()), low, high, level)
+    return Copies(samples, copied, expected, float(law.sf(int(copied.sum()) - 1)))
+
+
+def _described(pictures: Tensor) -> Tensor:
+    """What neither a shift nor a mirroring changes, (n, features); rows of numbers as they are."""
+    if pictures.ndim == 2:
+        return pictures.float()
+    size = torch.fft.rfft2(pictures.float(), norm="ortho").abs()
+    most = min(FREQUENCIES, pictures.shape[2] // 2 + 1, size.shape[3])
+    size = size[..., :most]
+    up, down = size[:, :, :most], torch.cat([size[:, :, :1], size.flip(2)[:, :, : most - 1]], 2)
+    return (up + down).flatten(1)
+
+
+def _moved(pictures: Tensor) -> Tensor:
+    """All shifts by up to a pixel of all mirrorings, (n, 36, pixels); rows of numbers as they are, (n, 1, d)."""
+    if pictures.ndim == 2:
+        return pictures.float()[:, None]
+    height, width = pictures.shape[2:]
+    flips = [pictures.flip(axes) if axes else pictures for axes in ((), (-1,), (-2,), (-2, -1))]
+    wide = [F.pad(one.float(), (1, 1, 1, 1), mode="replicate") for one in flips]
+    places = itertools.product(wide, range(3), range(3))
+    return torch.stack([one[..., i : i + height, j : j + width].flatten(1) for one, i, j in places], 1)
+
+
+def _apart(moved: Tensor, candidates: Tensor) -> Tensor:
+    """The distance of each candidate (k, *shape) to the nearest of the moved pictures (moves, pixels), (k,)."""
+    return torch.cdist(candidates.float().flatten(1), moved).amin(1)
