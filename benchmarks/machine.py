@@ -11,11 +11,15 @@ from typing import Any
 import torch
 
 
+MEASURED = ("src", "benchmarks", ":(exclude)benchmarks/results")
+"""What a figure depends on; other figures are not among it."""
+
+
 def here() -> dict[str, Any]:
     """The commit, whether anything was changed since, the processor, the threads, torch and the day."""
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks")),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED)),
         "machine": processor(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fromnoise.data import load
+from fromnoise.data import Dataset, load
 from fromnoise.evaluation import Near, Training, copies
 
 
@@ -20,12 +20,17 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def training(digits) -> Training:
-    return Training(digits[0])
+    return trained_on(digits[0])
 
 
 @pytest.fixture(scope="module")
 def held_out(digits, training) -> Near:
     return training.near(digits[1][:4000])
+
+
+def trained_on(x: torch.Tensor) -> Training:
+    kind = "images" if x.ndim == 4 else "points"
+    return Training(Dataset(kind, tuple(x.shape[1:]), x.float().numpy()))
 
 
 def noised(x: torch.Tensor) -> torch.Tensor:
@@ -73,7 +78,7 @@ def test_other_kinds_of_copies_are_told_apart_too_though_few(kind, least: float,
 def test_copies_of_what_the_training_data_have_many_times_are_found(digits) -> None:
     """All candidates are then as near as the nearest: only the distance itself tells."""
     rows = torch.cat([digits[0][:1000], noised(digits[0][:20].repeat(40, 1, 1, 1))])
-    training = Training(rows)
+    training = trained_on(rows)
     found = copies(training.near(digits[0][:20]), training.near(digits[1][:2000]))
     assert found.count == 20
 
@@ -97,7 +102,7 @@ def test_what_is_expected_of_fresh_data_is_what_they_give(n: int, m: int) -> Non
 
 def test_rows_of_numbers_are_compared_as_they_are() -> None:
     x = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
-    near = Training(x).near(x[[5, 9]] + 1e-4)
+    near = trained_on(x).near(x[[5, 9]] + 1e-4)
     assert near.nearest.tolist() == [5, 9]
     assert near.distance.max() < 1e-3
     assert near.relative.max() < 0.01
@@ -107,17 +112,31 @@ def test_colour_oblong_and_tiny_pictures(digits) -> None:
     generator = torch.Generator().manual_seed(0)
     for shape in ((3, 20, 30), (1, 5, 40), (4, 2, 2)):
         x = torch.rand(40, *shape, generator=generator) * 2 - 1
-        near = Training(x).near(x.flip(-1)[3:5])
+        near = trained_on(x).near(x.flip(-1)[3:5])
         assert near.nearest.tolist() == [3, 4]
         assert near.distance.max() < 0.02  # of products of float32
+
+
+def test_training_pictures_can_stand_for_held_out_ones(digits, training, held_out) -> None:
+    """Where nothing is held back: each beside all others, never itself. They come from the same writers, so nearer."""
+    others = training.near_others(torch.arange(2000))
+    assert (others.nearest != torch.arange(2000)).all()
+    for name in ("distance", "relative"):
+        ours, theirs = (getattr(one, name).double().sort().values for one in (others, held_out))
+        assert ours.median() == pytest.approx(float(theirs.median()), rel=0.1)
+    fresh = digits[1][4000:6000].clone()
+    fresh[:10] = digits[0][2500:2510]
+    found = copies(training.near(fresh), others)
+    assert bool(found.copied[:10].all())
+    assert int(found.copied[10:].sum()) <= 4
 
 
 def test_what_cannot_be_is_refused() -> None:
     x = torch.zeros(4, 1, 8, 8)
     with pytest.raises(ValueError, match="at least 2"):
-        Training(x[:1])
+        trained_on(x[:1])
     with pytest.raises(ValueError, match="shape"):
-        Training(x).near(x[:, :, :4])
-    near = Training(torch.rand(4, 2)).near(torch.rand(2, 2))
+        trained_on(x).near(x[:, :, :4])
+    near = trained_on(torch.rand(4, 2)).near(torch.rand(2, 2))
     with pytest.raises(ValueError, match="rare"):
         copies(near, near, rare=0.0)

@@ -93,6 +93,16 @@ def judge_digits(pictures: Tensor, batch: int = 500) -> Judged:
     return Judged(logits.softmax(1), features)
 
 
+@torch.no_grad()
+def digit_probabilities(features: Tensor) -> Tensor:
+    """The probabilities of the digits 0 to 9, (n, 10), of features (n, 128) that `judge_digits` gave.
+
+    >>> digit_probabilities(torch.zeros(3, 128)).sum(1)
+    tensor([1., 1., 1.])
+    """
+    return _shipped().last(features.float()).softmax(1)
+
+
 @functools.cache
 def _shipped() -> Digits:
     network = Digits()

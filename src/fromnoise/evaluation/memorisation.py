@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fromnoise.data import Dataset
 from fromnoise.evaluation.estimate import Estimate
 
 FREQUENCIES = 8
@@ -49,45 +50,58 @@ class Near:
 
 
 class Training:
-    """Training pictures (N, C, H, W) in [-1, 1] or rows (N, d), made ready to be searched.
+    """Training pictures (C, H, W), or rows of numbers, made ready to be searched.
 
     Candidates are those whose spectra |F(u, v)| + |F(u, -v)| are nearest, which no shift and no mirroring changes;
     the pixels of sixteen are then compared at all shifts by up to a pixel and all mirrorings. Rows of numbers are
-    compared as they are. Raises ValueError for fewer than 2 of them, or other shapes.
+    compared as they are. Only the spectra are kept in memory. Raises ValueError for fewer than 2 of them.
 
-    >>> pictures = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    >>> pictures[..., -2:] = -1  # a plain border, so that nothing is lost when it moves
-    >>> near = Training(pictures).near(pictures[[7]].roll(1, -1).flip(-2))
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(0).integers(0, 256, (50, 1, 8, 8), np.uint8)
+    >>> rows[..., -2:] = 0  # a plain border, so that nothing is lost when it moves
+    >>> data = Dataset("images", (1, 8, 8), rows)
+    >>> near = Training(data).near(data.batch([7]).roll(1, -1).flip(-2))
     >>> near.nearest.tolist(), bool(near.distance < 0.01)
     ([7], True)
     """
 
-    def __init__(self, pictures: Tensor):
-        if pictures.ndim not in (2, 4) or len(pictures) < 2:
-            raise ValueError(f"at least 2 pictures (N, C, H, W) or rows (N, d) are searched, not {pictures.shape}")
-        self.pictures = pictures
-        self.described = torch.cat([_described(part) for part in pictures.split(ROWS)])
+    def __init__(self, data: Dataset):
+        if len(data) < 2:
+            raise ValueError(f"at least 2 training pictures are searched, not {len(data)}")
+        self.data = data
+        starts = range(0, len(data), ROWS)
+        self.described = torch.cat([_described(data.batch(range(i, min(i + ROWS, len(data))))) for i in starts])
         self.squares = self.described.square().sum(1)
 
-    def near(self, pictures: Tensor) -> Near:
-        """The nearest training picture of each of n pictures (n, *shape). Raises ValueError for another shape."""
-        if pictures.shape[1:] != self.pictures.shape[1:]:
-            raise ValueError(f"training has shape {tuple(self.pictures.shape[1:])}, not {tuple(pictures.shape[1:])}")
-        return Near.together([self._near(part) for part in pictures.split(ROWS)])
+    def near(self, pictures: Tensor, but: Tensor | None = None) -> Near:
+        """The nearest training picture of each of n pictures (n, *shape), other than number `but` (n,) of each.
 
-    def _near(self, pictures: Tensor) -> Near:
-        found = self._candidates(pictures)
-        moved = _moved(pictures)  # (n, moves, pixels)
-        apart = torch.stack([_apart(one, self.pictures[rows]) for one, rows in zip(moved, found, strict=True)])
+        Raises ValueError for another shape.
+        """
+        if tuple(pictures.shape[1:]) != tuple(self.data.shape):
+            raise ValueError(f"training has shape {tuple(self.data.shape)}, not {tuple(pictures.shape[1:])}")
+        parts = [torch.arange(len(pictures))[i : i + ROWS] for i in range(0, len(pictures), ROWS)]
+        return Near.together([self._near(pictures[part], None if but is None else but[part]) for part in parts])
+
+    def near_others(self, index: Tensor) -> Near:
+        """What of the training pictures is nearest to those of these numbers (n,), themselves left out."""
+        return self.near(self.data.batch(index.numpy()), index)
+
+    def _near(self, pictures: Tensor, but: Tensor | None) -> Near:
+        found = self._candidates(pictures, but)
+        fetched = self.data.batch(found.flatten().numpy()).flatten(1).unflatten(0, found.shape)
+        apart = torch.cdist(fetched, _moved(pictures)).amin(2)  # (n, candidates)
         best, others = apart.min(1), apart.sum(1)
-        mean = (others - best.values) / (apart.shape[1] - 1)
+        mean = (others - best.values) / max(1, apart.shape[1] - 1)
         relative = best.values / mean.clamp_min(torch.finfo(mean.dtype).tiny)
         return Near(found.gather(1, best.indices[:, None])[:, 0], best.values, relative)
 
-    def _candidates(self, pictures: Tensor) -> Tensor:
+    def _candidates(self, pictures: Tensor, but: Tensor | None) -> Tensor:
         """Numbers of the training pictures whose spectra are nearest, (n, candidates)."""
         apart = self.squares - 2 * _described(pictures) @ self.described.T  # but for what is the same for all
-        return apart.topk(min(CANDIDATES, len(self.pictures)), largest=False).indices
+        if but is not None:
+            apart.scatter_(1, but[:, None], torch.inf)
+        return apart.topk(min(CANDIDATES, len(self.data) - (but is not None)), largest=False).indices
 
 
 @dataclass(frozen=True)
@@ -154,8 +168,8 @@ def copies(samples: Near, held_out: Near, *, rare: float = RARE, level: float = 
 
 def _described(pictures: Tensor) -> Tensor:
     """What neither a shift nor a mirroring changes, (n, features); rows of numbers as they are."""
-    if pictures.ndim == 2:
-        return pictures.float()
+    if pictures.ndim != 4:
+        return pictures.float().flatten(1)
     size = torch.fft.rfft2(pictures.float(), norm="ortho").abs()
     most = min(FREQUENCIES, pictures.shape[2] // 2 + 1, size.shape[3])
     size = size[..., :most]
@@ -165,15 +179,10 @@ def _described(pictures: Tensor) -> Tensor:
 
 def _moved(pictures: Tensor) -> Tensor:
     """All shifts by up to a pixel of all mirrorings, (n, 36, pixels); rows of numbers as they are, (n, 1, d)."""
-    if pictures.ndim == 2:
-        return pictures.float()[:, None]
+    if pictures.ndim != 4:
+        return pictures.float().flatten(1)[:, None]
     height, width = pictures.shape[2:]
     flips = [pictures.flip(axes) if axes else pictures for axes in ((), (-1,), (-2,), (-2, -1))]
     wide = [F.pad(one.float(), (1, 1, 1, 1), mode="replicate") for one in flips]
     places = itertools.product(wide, range(3), range(3))
     return torch.stack([one[..., i : i + height, j : j + width].flatten(1) for one, i, j in places], 1)
-
-
-def _apart(moved: Tensor, candidates: Tensor) -> Tensor:
-    """The distance of each candidate (k, *shape) to the nearest of the moved pictures (moves, pixels), (k,)."""
-    return torch.cdist(candidates.float().flatten(1), moved).amin(1)

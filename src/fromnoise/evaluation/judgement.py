@@ -1,0 +1,295 @@
+"""How good, how diverse and how new samples are: every number with its interval, beside its floor and its ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fromnoise.data import Dataset
+from fromnoise.errors import UserError
+from fromnoise.evaluation.classes import Classes, Classifier, by_class, classifier_of
+from fromnoise.evaluation.digits import digit_probabilities
+from fromnoise.evaluation.distances import sliced_wasserstein
+from fromnoise.evaluation.estimate import Estimate, blocks
+from fromnoise.evaluation.features import Features
+from fromnoise.evaluation.frechet import frechet_limit
+from fromnoise.evaluation.kernel import energy_distance, gaussian_mmd, kid
+from fromnoise.evaluation.memorisation import ROWS, Copies, Near, Training, copies
+from fromnoise.evaluation.neighbours import manifolds
+from fromnoise.evaluation.transport import wasserstein
+from fromnoise.evaluation.two_sample import told_apart
+
+LEAST = 100
+"""Samples, and data of either kind, that a judgement takes."""
+MOST = 10_000
+"""Of each set: above, intervals are narrow enough and neighbours take minutes."""
+Progress = Callable[[str, int, int], None]
+"""(what is being done, how much of it is done, of how much)."""
+
+
+class About(NamedTuple):
+    """What a number says, and whether low or high ones are good."""
+
+    text: str
+    better: str
+
+
+NUMBERS = {
+    "frechet": About("Fréchet distance of features, as endless sets would have it", "low"),
+    "kid": About("kernel distance of features (KID)", "low"),
+    "sliced_wasserstein": About("sliced Wasserstein-2 distance", "low"),
+    "wasserstein": About("Wasserstein-2 distance, exact, of at most 1,000 points", "low"),
+    "energy": About("energy distance", "low"),
+    "mmd": About("kernel distance (MMD), Gaussian, of the data's median width", "low"),
+    "precision": About("precision: samples that lie among data", "high"),
+    "recall": About("recall: data that lie among samples", "high"),
+    "density": About("density: data's neighbourhoods that a sample lies in, against what data have", "high"),
+    "coverage": About("coverage: data's neighbourhoods with a sample in them", "high"),
+    "told_apart": About("a classifier tells samples from data (1/2 is chance)", "low"),
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of samples, beside that of fresh data in their place (floor) and of noise (ceiling)."""
+
+    name: str
+    value: Estimate
+    floor: Estimate
+    ceiling: Estimate
+
+    @property
+    def about(self) -> About:
+        """What it says."""
+        return NUMBERS[self.name]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What is known of samples.
+
+    numbers     distances, fidelity and diversity
+    copies      of training data, which may be of any shape
+    classes     None where the data have none
+    without     the Fréchet or energy distance of the samples that are no copies, None where there are no copies
+    features    by which it was judged
+    n           samples, held-out data and training data that were used
+    held_out    False where nothing was held back and halves of the training data stood in
+    """
+
+    numbers: list[Number]
+    copies: Copies
+    classes: Classes | None
+    without: Estimate | None
+    features: Features
+    n: Mapping[str, int]
+    held_out: bool
+
+    def __getitem__(self, name: str) -> Number:
+        return next(number for number in self.numbers if number.name == name)
+
+
+def judge(
+    samples: Dataset,
+    training: Dataset,
+    held_out: Dataset | None,
+    features: Features,
+    *,
+    told: Tensor | None = None,
+    seed: int = 0,
+    progress: Progress = lambda what, done, total: None,
+) -> Judgement:
+    """Judge samples beside the data that a model was trained on and those that it has not seen.
+
+    Distances are to held-out data; the floor is that of as many training data to them. Where nothing was held back,
+    `held_out` is None, and random halves of the training data take both places. At most 10,000 of each are compared,
+    chosen by the seed; copies are sought among all training data. `told` (n,) is the class that each sample was told.
+    Raises UserError for data of another shape or kind, or fewer than 100 of any.
+    """
+    _check(samples, training, held_out)
+    chosen, reference, fresh = _sets(samples, training, held_out, seed)
+    told = None if told is None else told[torch.from_numpy(chosen.places)]
+    ours = features.all(chosen.data, _part(progress, "features of samples"))
+    theirs = features.all(reference.data, _part(progress, "features of data"))
+    floor = features.all(fresh.data, _part(progress, "features of training data"))
+    ceiling = features.of(_noise(reference.data, len(chosen.data), seed)).cpu()
+    numbers = _numbers(samples.kind, ours, theirs, floor, ceiling, progress)
+    copied = _copies(chosen.data, training, held_out, seed, progress)
+    kept = ours[~copied.copied]
+    without = None
+    if copied.count and len(kept) >= LEAST:
+        without = (frechet_limit if samples.kind == "images" else energy_distance)(kept, theirs)
+    classes = _classes(features, ours, theirs, floor, reference.data, fresh.data, told)
+    n = {"samples": len(chosen.data), "data": len(reference.data), "training": len(training)}
+    return Judgement(numbers, copied, classes, without, features, n, held_out is not None)
+
+
+class _Chosen(NamedTuple):
+    """Some rows of a data set, and their numbers there."""
+
+    data: Dataset
+    places: np.ndarray
+
+
+def _sets(samples: Dataset, training: Dataset, held_out: Dataset | None, seed: int) -> tuple[_Chosen, _Chosen, _Chosen]:
+    """Samples, the data they are compared with, and as many others of the training data."""
+    random = np.random.default_rng(seed)
+    ours = _some(samples, min(len(samples), MOST), random)
+    order = random.permutation(len(training))
+    half = min(len(training) // 2, MOST)
+    if held_out is None:
+        return ours, _rows(training, order[:half]), _rows(training, order[half : 2 * half])
+    return ours, _some(held_out, min(len(held_out), MOST), random), _rows(training, order[: min(len(ours.data), MOST)])
+
+
+def _some(data: Dataset, n: int, random: np.random.Generator) -> _Chosen:
+    """n of the rows, in random order: of neighbours' intervals blocks are made."""
+    return _rows(data, random.permutation(len(data))[:n])
+
+
+def _rows(data: Dataset, index: np.ndarray) -> _Chosen:
+    return _Chosen(data.take(index), index)
+
+
+def _noise(like: Dataset, n: int, seed: int) -> Tensor:
+    """Uniform noise of a picture's range; rows of independent numbers with the data's means and deviations."""
+    generator = torch.Generator().manual_seed(seed)
+    if like.kind == "images":
+        return torch.rand(n, *like.shape, generator=generator) * 2 - 1
+    rows = like.batch(range(len(like)))
+    return rows.mean(0) + rows.std(0) * torch.randn(n, *like.shape, generator=generator)
+
+
+def _numbers(
+    kind: str, ours: Tensor, theirs: Tensor, floor: Tensor, ceiling: Tensor, progress: Progress
+) -> list[Number]:
+    found: list[dict[str, Estimate]] = []
+    for done, (what, rows) in enumerate((("samples", ours), ("floor", floor), ("ceiling", ceiling))):
+        progress(f"distances: {what}", done, 3)
+        found.append(_compared(kind, rows, theirs))
+    progress("distances", 3, 3)
+    return [Number(name, *(each[name] for each in found)) for name in found[0]]
+
+
+def _compared(kind: str, ours: Tensor, theirs: Tensor) -> dict[str, Estimate]:
+    found: dict[str, Estimate]
+    if kind == "images":
+        found = {"frechet": frechet_limit(ours, theirs), "kid": kid(ours, theirs)}
+    else:
+        a, b = (x[: min(len(ours), len(theirs))].double() for x in (ours, theirs))
+        [sliced] = blocks(lambda a, b: [sliced_wasserstein(a, b)], a, b)
+        [exact] = blocks(lambda a, b: [wasserstein(a, b)], a, b)
+        found = {"sliced_wasserstein": sliced, "wasserstein": exact}
+        found |= {"energy": energy_distance(ours, theirs), "mmd": gaussian_mmd(ours, theirs)}
+    n = min(len(ours), len(theirs))
+    return found | manifolds(ours[:n], theirs[:n])._asdict() | {"told_apart": told_apart(ours, theirs)}
+
+
+def _copies(samples: Dataset, training: Dataset, held_out: Dataset | None, seed: int, progress: Progress) -> Copies:
+    """Which samples are copies, beside as many held-out data, or else training data beside all others."""
+    index = Training(training)
+    ours = _near(samples, lambda rows, _: index.near(rows), _part(progress, "copies"))
+    random = np.random.default_rng(seed)
+    if held_out is not None:
+        some = _some(held_out, min(len(held_out), MOST), random).data
+        theirs = _near(some, lambda rows, _: index.near(rows), _part(progress, "copies, held-out data"))
+    else:
+        some, chosen = _some(training, min(len(training), MOST), random)
+        theirs = _near(
+            some,
+            lambda rows, at: index.near(rows, torch.from_numpy(chosen[at])),
+            _part(progress, "copies, training data"),
+        )
+    return copies(ours, theirs)
+
+
+def _near(data: Dataset, near: Callable[[Tensor, slice], Near], progress: Callable[[int, int], None]) -> Near:
+    parts = []
+    for first in range(0, len(data), ROWS):
+        at = slice(first, min(first + ROWS, len(data)))
+        parts.append(near(data.batch(range(at.start, at.stop)), at))
+        progress(at.stop, len(data))
+    return Near.together(parts)
+
+
+def _classes(
+    features: Features, ours: Tensor, theirs: Tensor, floor: Tensor, reference: Dataset, fresh: Dataset,
+    told: Tensor | None,
+) -> Classes | None:  # fmt: skip
+    """By the shipped classifier for digits, else by one trained on the features of training data."""
+    labels, known = (data.batch_labels(range(len(data))) for data in (reference, fresh))
+    if labels is None or known is None or len(reference.classes) < 2:
+        return None
+    names = reference.classes
+    classify: Classifier = digit_probabilities
+    if features.name != "digits" or names != tuple("0123456789"):
+        if len(known.unique()) < 2:
+            return None
+        classify = classifier_of(floor, known, len(names))
+    return by_class(ours, theirs, labels, names, classify, told)
+
+
+def _check(samples: Dataset, training: Dataset, held_out: Dataset | None) -> None:
+    for name, data in (("samples", samples), ("training data", training), ("held-out data", held_out)):
+        if data is None:
+            continue
+        if tuple(data.shape) != tuple(samples.shape) or data.kind != samples.kind:
+            raise UserError(
+                f"the {name} are {data.kind} of shape {tuple(data.shape)}, the samples {samples.kind} of shape "
+                f"{tuple(samples.shape)}: give data of one size (--data.size)"
+            )
+        least = LEAST if data is not training or held_out is not None else 2 * LEAST
+        if len(data) < least:
+            raise UserError(f"a judgement takes at least {least} {name}, got {len(data)}")
+
+
+def _part(progress: Progress, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(what, done, total)
+
+
+def as_numbers(judgement: Judgement) -> dict[str, Any]:
+    """The judgement as what JSON can hold.
+
+    >>> from fromnoise.data import load
+    >>> from fromnoise.evaluation import FEATURES
+    >>> roll, other = load("swissroll", n=400), load("swissroll", n=400, seed=1)
+    >>> found = as_numbers(judge(load("swissroll", n=400, seed=2), roll, other, FEATURES["coordinates"]()))
+    >>> found["memorisation"]["copies"] < 9, found["numbers"]["precision"]["value"]["value"] > 0.8
+    (True, True)
+    """
+    copied, classes = judgement.copies, judgement.classes
+    found: dict[str, Any] = {
+        "n": dict(judgement.n),
+        "features": {"name": judgement.features.name, "about": judgement.features.about},
+        "held_out": judgement.held_out,
+        "numbers": {
+            number.name: {"better": number.about.better}
+            | {name: getattr(number, name)._asdict() for name in ("value", "floor", "ceiling")}
+            for number in judgement.numbers
+        },
+        "memorisation": {
+            "copies": copied.count,
+            "expected": copied.expected.value,
+            "interval": [copied.expected.low, copied.expected.high],
+            "p": copied.p,
+            "verdict": copied.verdict,
+            "distance_without": None if judgement.without is None else judgement.without._asdict(),
+        },
+    }
+    return found | ({} if classes is None else {"classes": _class_numbers(classes)})
+
+
+def _class_numbers(classes: Classes) -> dict[str, Any]:
+    rows = zip(classes.names, classes.counts, classes.shares, classes.distances, strict=True)
+    named = {
+        name: {"count": count, "share_of_data": part, "frechet": None if far is None else far._asdict()}
+        for name, count, part, far in rows
+    }
+    whole = {name: getattr(classes, name)._asdict() for name in ("sure", "sure_data", "accuracy")}
+    told = None if classes.as_told is None else classes.as_told._asdict()
+    return {"by_class": named, "balance_p": classes.p, "as_told": told, "calibration": classes.calibration, **whole}
