@@ -33,24 +33,25 @@ Progress = Callable[[str, int, int], None]
 
 
 class About(NamedTuple):
-    """What a number says, and whether low or high ones are good."""
+    """What a number is called, what it says, and whether low or high ones are good."""
 
+    name: str
     text: str
     better: str
 
 
 NUMBERS = {
-    "frechet": About("Fréchet distance of features, as endless sets would have it", "low"),
-    "kid": About("kernel distance of features (KID)", "low"),
-    "sliced_wasserstein": About("sliced Wasserstein-2 distance", "low"),
-    "wasserstein": About("Wasserstein-2 distance, exact, of at most 1,000 points", "low"),
-    "energy": About("energy distance", "low"),
-    "mmd": About("kernel distance (MMD), Gaussian, of the data's median width", "low"),
-    "precision": About("precision: samples that lie among data", "high"),
-    "recall": About("recall: data that lie among samples", "high"),
-    "density": About("density: data's neighbourhoods that a sample lies in, against what data have", "high"),
-    "coverage": About("coverage: data's neighbourhoods with a sample in them", "high"),
-    "told_apart": About("a classifier tells samples from data (1/2 is chance)", "low"),
+    "frechet": About("Fréchet distance", "between Gaussians fitted to the features, for endless sets", "low"),
+    "kid": About("kernel distance (KID)", "between the laws of the features, by a cubic kernel", "low"),
+    "sliced_wasserstein": About("sliced Wasserstein-2", "the way that points must move, along random lines", "low"),
+    "wasserstein": About("Wasserstein-2", "the way that at most 1,000 points must move, exactly", "low"),
+    "energy": About("energy distance", "how much farther points are from the other set than from their own", "low"),
+    "mmd": About("kernel distance (MMD)", "the same by a Gaussian kernel of the data's median distance", "low"),
+    "precision": About("precision", "the share of samples in the neighbourhood of some data point", "high"),
+    "recall": About("recall", "the share of data in the neighbourhood of some sample", "high"),
+    "density": About("density", "how many data neighbourhoods a sample lies in, against what data have", "high"),
+    "coverage": About("coverage", "the share of data with a sample in their neighbourhood", "high"),
+    "told_apart": About("told apart", "how often a classifier says rightly which is sample and which is data", "low"),
 }
 
 
@@ -78,6 +79,7 @@ class Judgement:
     classes     None where the data have none
     without     the Fréchet or energy distance of the samples that are no copies, None where there are no copies
     features    by which it was judged
+    places      the numbers of the samples that were used, (n,), in the order of `copies` and `classes`
     n           samples, held-out data and training data that were used
     held_out    False where nothing was held back and halves of the training data stood in
     """
@@ -87,6 +89,7 @@ class Judgement:
     classes: Classes | None
     without: Estimate | None
     features: Features
+    places: np.ndarray
     n: Mapping[str, int]
     held_out: bool
 
@@ -126,7 +129,7 @@ def judge(
         without = (frechet_limit if samples.kind == "images" else energy_distance)(kept, theirs)
     classes = _classes(features, ours, theirs, floor, reference.data, fresh.data, told)
     n = {"samples": len(chosen.data), "data": len(reference.data), "training": len(training)}
-    return Judgement(numbers, copied, classes, without, features, n, held_out is not None)
+    return Judgement(numbers, copied, classes, without, features, chosen.places, n, held_out is not None)
 
 
 class _Chosen(NamedTuple):

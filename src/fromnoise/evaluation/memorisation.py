@@ -109,12 +109,16 @@ class Copies:
     """Which of n samples are copies, and how many of n held-out pictures would be called so.
 
     near       of the samples
+    held_out   of the held-out pictures
+    ends       the distance and the relative distance up to which a sample is a copy
     copied     (n,) bool
     expected   how many copies there would be among n held-out pictures, with the interval of that number
     p          the probability that n held-out pictures have as many or more
     """
 
     near: Near
+    held_out: Near
+    ends: tuple[float, float]
     copied: Tensor
     expected: Estimate
     p: float
@@ -154,7 +158,7 @@ def copies(samples: Near, held_out: Near, *, rare: float = RARE, level: float = 
     if not 0 < rare < 1 or m < 1:
         raise ValueError(f"rare is a share of at least one held-out picture, got {rare} of {m}")
     place = max(1, round(rare * m / 2))
-    ends = held_out.distance.kthvalue(place).values, held_out.relative.kthvalue(place).values
+    ends = float(held_out.distance.kthvalue(place).values), float(held_out.relative.kthvalue(place).values)
 
     def within(near: Near) -> Tensor:
         return (near.distance <= ends[0]) | (near.relative <= ends[1])
@@ -163,7 +167,7 @@ def copies(samples: Near, held_out: Near, *, rare: float = RARE, level: float = 
     law = betabinom(n, j, m + 1 - j)
     low, high = (float(law.ppf(q)) for q in ((1 - level) / 2, (1 + level) / 2))
     expected = Estimate(float(law.mean()), low, high, level)
-    return Copies(samples, copied, expected, float(law.sf(int(copied.sum()) - 1)))
+    return Copies(samples, held_out, ends, copied, expected, float(law.sf(int(copied.sum()) - 1)))
 
 
 def _described(pictures: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from fromnoise.figures.data import data_figure
 from fromnoise.figures.fields import draw_fields
 from fromnoise.figures.film import film, write_film
 from fromnoise.figures.higham import denoising_figure, fan_figure, noising_figure, sorted_figure, training_figure
+from fromnoise.figures.judge import counts_figure, distances_figure, nearest_figure
 from fromnoise.figures.kuras import chain_figure, clouds_figure, normal_figure, process_figure
 from fromnoise.figures.likelihood import bound_figure
 from fromnoise.figures.network import Block, unet_figure
@@ -32,8 +33,10 @@ __all__ = [
     "bound_figure",
     "chain_figure",
     "clouds_figure",
+    "counts_figure",
     "data_figure",
     "denoising_figure",
+    "distances_figure",
     "draw_fields",
     "draw_samples",
     "fan_figure",
@@ -42,6 +45,7 @@ __all__ = [
     "forward_film",
     "grid",
     "loss_figure",
+    "nearest_figure",
     "noising_figure",
     "normal_figure",
     "page",
