@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-
 MEASURED = ("src", "benchmarks", ":(exclude)benchmarks/results")
 """What a figure depends on; other figures are not among it."""
 

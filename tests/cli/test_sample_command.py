@@ -25,7 +25,7 @@ def test_npz_npy_and_csv_of_a_table(runs):
         assert said.err.startswith("7 samples of 8 steps, 8 network calls each, in ")
         assert said.err.endswith(f": out.{suffix}\n")
     archive = np.load("out.npz", allow_pickle=False)
-    assert archive.files == ["samples"]
+    assert archive.files == ["samples", "made_by"]
     assert archive["samples"].dtype == np.float32
     assert np.array_equal(archive["samples"], x)
     assert np.array_equal(np.load("out.npy", allow_pickle=False), x)
@@ -333,3 +333,20 @@ def test_the_given_array_of_an_npz_is_meant():
     assert np.allclose(np.load("out.npy"), load("pairs").sample(3, steps=3, given=torch.from_numpy(y)), atol=1e-5)
     np.savez("other.npz", x=x, z=y)
     refused("sample pairs --given other.npz --quiet --out a.npy", "has no array 'y'")
+
+
+def test_files_say_that_they_were_generated_by_which_weights_and_seed(runs):
+    """PNG, single pictures and .npz alike; other weights have another digest, and data are still read from them."""
+    done("sample pets -n 3 --seed 5 --steps 2 --label 1 --quiet --out a.npz")
+    done("sample pets -n 3 --seed 5 --steps 2 --quiet --out a.png")
+    done("sample pets -n 3 --seed 5 --steps 2 --quiet --out many")
+    done("sample table -n 1 --quiet --out b.npz")
+    ours, theirs = (json.loads(str(np.load(f"{name}.npz")["made_by"])) for name in "ab")
+    assert ours["generated"].startswith("by fromnoise")
+    assert (ours["seed"], ours["steps"], ours["label"]) == (5, 2, 1)
+    assert ours["model"] != theirs["model"]
+    assert f'"model": "{ours["model"]}"' in Image.open("a.png").text["Description"]
+    assert Image.open("many/00002.png").text["Description"].startswith("number 2, {")
+    from fromnoise.data import load as load_data
+
+    assert len(load_data("a.npz")) == 3

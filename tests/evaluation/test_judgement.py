@@ -139,10 +139,8 @@ def test_good_samples_are_at_the_floor(sets) -> None:
 
 def test_samples_that_are_training_data_are_copies_and_are_left_out(sets) -> None:
     good, training, held_out = sets
-    mixed = digits(
-        np.concatenate([, training.rows[:500]]),
-        np.concatenate([good.labels[:1000], training.labels[:500]]),
-    )
+    parts = (good, training.take(slice(0, 500)))
+    mixed = digits(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "labels")))
     found = judge(mixed, training, held_out, FEATURES["digits"]())
     assert 500 <= found.copies.count <= 503
     assert (found.places[found.copies.copied.numpy()] >= 1000).sum() == 500

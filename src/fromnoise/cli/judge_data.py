@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,8 @@ from torch import Tensor
 
 from fromnoise.data import Dataset, load, options
 from fromnoise.errors import UserError
-from fromnoise.model.store import pack, write_file
+from fromnoise.model.provenance import made_by
+from fromnoise.model.store import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,9 +122,7 @@ def _packed(x: Tensor, model: Model) -> np.ndarray:
 
 def _mark(model: Model, seed: int) -> str:
     """What decides the samples: the weights, how they are drawn, and the seed."""
-    weights = pack({name: weight.cpu() for name, weight in model.network.state_dict().items()})
-    digest = hashlib.sha256(weights + repr(model.config.sample).encode()).hexdigest()[:16]
-    return json.dumps({"generated_by": digest, "seed": seed})
+    return made_by(model, seed=seed, sample=asdict(model.config.sample))
 
 
 def _keep(path: Path, rows: np.ndarray, mark: str) -> None:

@@ -23,11 +23,12 @@ FILMS = (".webp", ".gif", ".mp4")
 
 
 def write_array(
-    path: Path, samples: Tensor, labels: Tensor | None, facts: Facts, given: Mapping[str, Any] | None = None
+    path: Path, samples: Tensor, labels: Tensor | None, facts: Facts, given: Mapping[str, Any], made_by: str
 ) -> None:
-    """Samples by suffix: .npz (`samples` float32, `labels` where there are any), .npy or, of points, .csv.
+    """Samples by suffix: .npz (`samples` float32, `labels` where there are any, `made_by`), .npy or, of points, .csv.
 
-    `given` are columns by name that stand before the samples in a .csv: what each was drawn given.
+    `given` are columns by name that stand before the samples in a .csv: what each was drawn given. `made_by` says
+    where they come from.
     """
     import numpy as np
 
@@ -39,9 +40,9 @@ def write_array(
         np.save(buffer, array, allow_pickle=False)
     elif suffix == ".npz":
         named: dict[str, Any] = {"samples": array} | ({} if labels is None else {"labels": labels.cpu().numpy()})
-        np.savez(buffer, **named)
+        np.savez(buffer, **named, made_by=np.array(made_by))
     else:
-        buffer.write(_csv(array, labels, facts, given or {}).encode())
+        buffer.write(_csv(array, labels, facts, given).encode())
     write_file(path, buffer.getvalue())
 
 

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.out)
     _check_out(path)
     check_numbers(args.json)
-    from fromnoise.model import keep_memory, load
+    from fromnoise.model import keep_memory, load, made_by
     from fromnoise.model.precision import chosen
 
     model = load(args.model, network=args.network)
@@ -94,7 +94,8 @@ def run(args: argparse.Namespace) -> None:
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
             labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
-            _write(path, samples, labels, model, how["given"])
+            said = {name: how[name] for name in ("seed", "solver", "steps", "path", "on", "weight", "label")}
+            _write(path, samples, labels, model, how["given"], made_by(model, **said))
     seconds = time.perf_counter() - began
     way = {"solver": args.solver, "steps": args.steps, "path": args.path, "on": args.on}
     steps, calls = len(model.walk(**way).levels) - 1, model.calls(args.weight, **way)
@@ -145,19 +146,19 @@ def _check_kind(path: Path, kind: str) -> None:
         raise UserError(f"a folder of pictures is for images; write {kind} as .png, .npz or .npy")
 
 
-def _write(path: Path, samples: Any, labels: Any, model: Model, given: Tensor | None) -> None:
+def _write(path: Path, samples: Any, labels: Any, model: Model, given: Tensor | None, made_by: str) -> None:
     facts = model.facts
     if path.suffix.lower() in ARRAYS:
         columns = {} if given is None or given.ndim != 2 else _columns(model, given, len(samples))
-        write_array(path, samples, labels, facts, columns)
+        write_array(path, samples, labels, facts, columns, made_by)
         return
     from fromnoise.figures import draw_samples, save, save_each
 
     if path.suffix:
         labelled = {} if labels is None else {"labels": labels.cpu(), "classes": facts.classes}
-        save(draw_samples(samples, facts.kind, columns=facts.columns, **labelled), path)
+        save(draw_samples(samples, facts.kind, columns=facts.columns, **labelled), path, caption=made_by)
     else:
-        save_each(samples, path)
+        save_each(samples, path, captions=[f"number {i}, {made_by}" for i in range(len(samples))])
 
 
 def _columns(model: Model, given: Tensor, n: int) -> dict[str, list[float]]:

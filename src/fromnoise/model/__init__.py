@@ -5,6 +5,7 @@ from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss,
 from fromnoise.model.config import Config, Facts, Process, Sample, Train, read_config
 from fromnoise.model.loading import bundled, checkpoints, load
 from fromnoise.model.model import Model
+from fromnoise.model.provenance import made_by
 
 __all__ = [
     "Config",
@@ -18,6 +19,7 @@ __all__ = [
     "count_parameters",
     "keep_memory",
     "load",
+    "made_by",
     "make_denoiser",
     "make_loss",
     "make_network",
