@@ -19,6 +19,12 @@ def test_equal_laws_are_at_chance() -> None:
     assert abs(sum(one.value for one in held) / 40 - 0.5) < 0.02
 
 
+def test_what_it_was_trained_on_is_not_what_it_is_judged_on() -> None:
+    """In many dimensions a network knows few rows by heart."""
+    held = [told_apart(cloud(100, seed, 200), cloud(100, seed + 100, 200)) for seed in range(20)]
+    assert abs(sum(one.value for one in held) / 20 - 0.5) < 0.05
+
+
 def test_a_shift_is_told_as_well_as_it_can_be() -> None:
     """The best rule is right with probability Φ(gap / 2)."""
     gap = 1.5
