@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +164,46 @@ def test_mistakes_are_one_line(line: str, says: str, roll) -> None:
     np.save("odd.npy", np.linspace(-7, 900, 25_000).reshape(250, 1, 10, 10))
     Path("table.csv").write_text("a,b,c\n" + "1,2,3\n" * 200)
     refused(f"{line} --quiet", says)
+
+
+CHROMIUM = shutil.which("chromium")
+SEEN = """<script>document.documentElement.style.width = "WIDTHpx";  // windows have a least width of their own
+document.title = JSON.stringify({wide: document.body.scrollWidth,
+paper: getComputedStyle(document.body).backgroundColor,
+broken: [...document.images].filter(image => !image.naturalWidth).length});
+</script></body>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_is_seen_without_overflow(width: int, dark: bool, place) -> None:
+    """Headless Chromium measures a copy of the page that may run a script; the page itself gives no console error."""
+    for name, n, seed in (("mine.npz", 150, 0), ("train.npz", 250, 1), ("test.npz", 150, 2)):
+        pictures(name, n, seed)
+    done("judge --generated mine.npz --reference train.npz --held-out test.npz --out report --quiet")
+    page = Path("report/index.html").read_text()
+    policy = page.index("<meta http-equiv"), page.index("<title>")
+    Path("copy.html").write_text(
+        (page[: policy[0]] + page[policy[1] :]).replace("</body>", SEEN.replace("WIDTH", str(width)))
+    )
+    plain = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+    ]
+    plain += [f"--user-data-dir={place}/profile", f"--window-size={width},900", "--enable-logging=stderr"]
+    plain += ["--disable-sync", "--no-first-run", *(["--blink-settings=preferredColorScheme=0"] if dark else [])]
+    pages = [Path(name).absolute().as_uri() for name in ("copy.html", "report/index.html")]
+    both = [
+        subprocess.run([str(CHROMIUM), *plain, "--dump-dom", page], capture_output=True, text=True, timeout=60)
+        for page in pages
+    ]
+    found = json.loads(html.unescape(re.search("<title>(.*?)</title>", both[0].stdout, re.S).group(1)))
+    assert found["wide"] <= width
+    assert found["broken"] == 0
+    assert found["paper"] == ("rgb(22, 22, 22)" if dark else "rgb(255, 255, 255)")
+    assert "CONSOLE" not in both[1].stderr
