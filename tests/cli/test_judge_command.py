@@ -132,9 +132,29 @@ def test_samples_that_were_begun_go_on(roll, monkeypatch) -> None:
     assert drawn == [0, 40, 80, 80, 120]
 
 
+def test_samples_of_something_else_are_not_overwritten(roll) -> None:
+    Path("report").mkdir()
+    done("sample roll -n 5 --quiet --out report/samples.npz")
+    refused("judge roll -n 100 --out report --quiet", "was not written by judge")
+    Path("report/samples.npz").write_bytes(b"PK\x03\x04 cut off")
+    refused("judge roll -n 100 --out report --quiet", "cannot be read")
+
+
+def test_data_that_were_replaced_are_noticed_and_may_be_named(place) -> None:
+    random = np.random.default_rng(0)
+    np.savetxt("a.csv", random.normal(size=(300, 2)), delimiter=",")
+    done(f"train a.csv --out run {POINTS}")
+    Path("a.csv").rename("moved.csv")
+    np.savetxt("a.csv", random.normal(size=(300, 2)), delimiter=",")
+    refused("judge run -n 100 --out report --quiet", "not what the model was trained on any more")
+    done("judge run -n 100 --reference moved.csv --out report --quiet")
+    assert numbers("report/judgement.json")["n"]["training"] == 300
+
+
 def test_what_is_held_back() -> None:
     assert held_back({"name": "mnist", "size": 28}) == {"name": "mnist", "size": 28, "split": "test"}
     assert held_back({"name": "moons", "seed": 4}) == {"name": "moons", "seed": 5}
+    assert held_back({"name": "mnist", "split": "test"}) is None
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_weights_that_cannot_be_fetched_are_one_line(monkeypatch, tmp_path) -> N
     monkeypatch.setitem(sys.modules, "torch_fidelity", types.SimpleNamespace(feature_extractor_inceptionv3=source))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise urllib.error.URLError("no route\nto host")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)

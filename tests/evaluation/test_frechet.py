@@ -124,6 +124,16 @@ def test_rows_add_to_the_distance_what_they_are_said_to() -> None:
             assert change == pytest.approx(float(told[k] - told.mean()), rel=0.03)
 
 
+def test_too_few_rows_for_so_many_directions_are_refused() -> None:
+    """The halves of 60 rows do not span 128 directions: the limit would be 76 where the truth is 0."""
+    a, b = torch.randn(2, 60, 128, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match="60 rows are too few"):
+        frechet_limit(a, b)
+    thin = torch.tensor([1.0 / (k + 1) for k in range(128)])
+    found = frechet_limit(a * thin, b * thin)  # few directions have most of the spread
+    assert found.low < 0 < found.high
+
+
 def test_halves_need_four_rows() -> None:
-    with pytest.raises(ValueError, match="at least 4"):
+    with pytest.raises(ValueError, match="too few"):
         frechet_limit(torch.zeros(3, 2), torch.zeros(9, 2))

@@ -197,6 +197,42 @@ def test_classes_of_other_pictures_are_told_by_their_features(sets) -> None:
     assert judge(good, one, held_out, FEATURES["pixels"]()).classes is None
 
 
+def test_classes_go_by_their_names_wherever_they_come_from(sets) -> None:
+    """Held-out data that name them in another order, and lack one."""
+    good, training, held_out = (data.take(slice(0, 1000)) for data in sets)
+    some = held_out.take(np.flatnonzero(held_out.labels > 0))
+    turned = Dataset("images", some.shape, some.rows, labels=9 - some.labels, classes=NAMES[:0:-1])
+    told = torch.from_numpy(good.labels)
+    found = judge(good, training, turned, FEATURES["pixels"](), told=told)
+    assert found.classes.names == NAMES
+    assert found.classes.accuracy.value > 0.8
+    assert found.classes.as_told.value > 0.8
+    other = Dataset("images", some.shape, some.rows, labels=some.labels, classes=tuple("abcdefghij"))
+    assert judge(good, training, other, FEATURES["pixels"]()).classes is None
+
+
+def test_held_out_data_that_were_trained_on_are_refused(sets) -> None:
+    good, training, _ = sets
+    with pytest.raises(UserError, match="held-out data are training data"):
+        judge(good, training, training.take(slice(0, 500)), FEATURES["pixels"]())
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    clouds = [np.random.default_rng(seed).normal(size=(300, 2)).astype(np.float32) for seed in range(3)]
+    clouds[0][5] = np.nan
+    with pytest.raises(UserError, match="diverged"):
+        judge(*(Dataset("points", (2,), cloud) for cloud in clouds), FEATURES["coordinates"]())
+
+
+def test_other_units_are_refused() -> None:
+    from fromnoise.data import Units
+
+    rows = np.random.default_rng(0).normal(size=(300, 1)).astype(np.float32)
+    mine, theirs = Dataset("points", (1,), rows, Units(np.zeros(()), np.full((), 9.0))), Dataset("points", (1,), rows)
+    with pytest.raises(UserError, match="other units"):
+        judge(mine, theirs, theirs, FEATURES["coordinates"]())
+
+
 def test_any_function_of_pictures_will_do(sets) -> None:
     good, training, held_out = (data.take(slice(0, 300)) for data in sets)
     found = judge(good, training, held_out, Features("mine", "row means", lambda x: x.mean(3).flatten(1)))

@@ -90,16 +90,17 @@ def run(args: argparse.Namespace) -> None:
 
 def _data(args: argparse.Namespace) -> tuple[Model | None, Dataset, Dataset | None]:
     """The model, what it was trained on, and what it has not seen."""
-    from fromnoise.cli.judge_data import alike, beside, held_back, training_data
+    from fromnoise.cli.judge_data import alike, beside, blank, held_back, training_data
     from fromnoise.data import load as load_data
     from fromnoise.model import load
 
     model = None if args.model is None else load(args.model, network=args.network)
     if model is not None and model.facts.given:
         raise UserError("this model draws samples given something, each of another law: judge draws for one row")
-    training = load_data(args.reference) if model is None else training_data(model)
-    if model is not None and args.reference:
-        training = beside(args.reference, training)
+    if model is None:
+        training = load_data(args.reference)
+    else:
+        training = beside(args.reference, blank(model)) if args.reference else training_data(model)
     if args.held_out:
         return model, training, beside(args.held_out, training)
     own = {"name": args.reference} if args.reference else {} if model is None else dict(model.config.data)
@@ -143,12 +144,14 @@ def _membership(
     import torch
 
     from fromnoise.evaluation import auc, denoising_errors
+    from fromnoise.evaluation.judgement import labels_among
 
     errors = []
     for data in (training, held_out):
         n = min(MEMBERS, len(data))
         index = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:n].numpy()
-        labels = data.batch_labels(index) if model.config.process.conditional else None
+        names = model.facts.classes
+        labels = labels_among(data, names, index) if model.config.process.conditional else None
         errors.append(
             denoising_errors(
                 model, model.seen(data, index), labels, seed=seed, progress=lambda k, of: update(k, of, "membership")

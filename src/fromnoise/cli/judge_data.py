@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from dataclasses import asdict
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,8 +15,11 @@ from torch import Tensor
 
 from fromnoise.data import Dataset, load, options
 from fromnoise.errors import UserError
+from fromnoise.evaluation.judgement import labels_among
+from fromnoise.model.options import write_toml
 from fromnoise.model.provenance import made_by
 from fromnoise.model.store import write_file
+from fromnoise.training.fit import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,9 +47,17 @@ def training_data(model: Model) -> Dataset:
         data = load(name, **own)
     except UserError as error:
         raise UserError(f"the training data cannot be read ({error}); say where they are with --reference") from None
-    if tuple(data.shape) != tuple(model.facts.shape):
-        raise UserError(f"{name} now has shape {tuple(data.shape)}: the training data were replaced")
+    if tuple(data.shape) != tuple(model.facts.shape) or model.facts.digest not in ("", digest(data)):
+        raise UserError(f"{name} is not what the model was trained on any more; say where that is with --reference")
     return data
+
+
+def blank(model: Model) -> Dataset:
+    """No data at all, of the kind, shape and units of those that the model was trained on."""
+    facts = model.facts
+    rows = np.zeros((0, *facts.shape), np.float32)
+    labels = np.zeros(0, np.int64) if facts.classes else None
+    return Dataset(facts.kind, facts.shape, rows, model.units, labels, facts.classes, columns=facts.columns)
 
 
 def held_back(own: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -54,6 +67,8 @@ def held_back(own: Mapping[str, Any]) -> dict[str, Any] | None:
     {'name': 'mnist', 'size': 28, 'split': 'test'}
     """
     known = options(str(own.get("name", "")))
+    if "split" in known and own.get("split", "train") != "train":
+        return None
     if "split" in known:
         return {**own, "split": "test"}
     if "seed" in known:
@@ -76,6 +91,8 @@ def alike(data: Dataset, like: Dataset, name: str) -> Dataset:
     """The data in the kind and units of others. Raises UserError for another shape, or numbers that are no pictures."""
     if tuple(data.shape) != tuple(like.shape):
         raise UserError(f"{name} has samples of {_by(data.shape)}, the data have {_by(like.shape)}")
+    if data.kind == "images" and like.kind != "images":
+        raise UserError(f"{name} are pictures, the data are numbers: save both as pictures")
     if like.kind == "images":
         return data if data.kind == "images" else _pictures(data, name)
     if data.columns and like.columns and data.columns != like.columns:
@@ -87,7 +104,8 @@ def alike(data: Dataset, like: Dataset, name: str) -> Dataset:
 def drawn(model: Model, n: int, seed: int, out: Path, like: Dataset, progress: Callable[[int, int], None]) -> Judged:
     """n samples of the model, kept in `out` as they come: the same call goes on where it was stopped."""
     path, mark = out / SAMPLES, _mark(model, seed)
-    rows = _kept(path, mark)[:n]
+    rows = _kept(path, mark, model)[:n]
+    told = _told(model, n, seed, like)
     while len(rows) < n:
         done = len(rows)
         some = min(CHUNK, n - done)
@@ -95,10 +113,12 @@ def drawn(model: Model, n: int, seed: int, out: Path, like: Dataset, progress: C
         def step(k: int, of: int, done: int = done, some: int = some) -> None:
             progress(done * of + k * some, n * of)
 
-        x = model.sample(some, seed=seed, first=done, progress=step)
+        part = None if told is None else told[done : done + some]
+        x = model.sample(some, seed=seed, first=done, label=part, progress=step).cpu()
         rows = np.concatenate([rows, _packed(x, model)]) if done else _packed(x, model)
         _keep(path, rows, mark)
-    told = model.labels(n)
+    if model.config.sample.weight == 0:
+        told = None  # the model was told, and took no notice
     own = rows if model.facts.kind == "images" else like.units.from_own(rows.astype(np.float64)).astype(np.float32)
     way = f"{model.config.sample.solver}, {model.steps()} steps"
     return Judged(Dataset(like.kind, like.shape, own, like.units), told, f"{n:,} samples, seed {seed}, {way}")
@@ -114,6 +134,17 @@ def given(source: str, like: Dataset) -> Judged:
     return Judged(data, told, f"{len(data):,} samples of {source}")
 
 
+def _told(model: Model, n: int, seed: int, like: Dataset) -> Tensor | None:
+    """The class that each of n samples is told, by chance with the shares of the training data."""
+    if not model.config.process.conditional:
+        return None
+    names = model.facts.classes
+    labels = labels_among(like, names) if len(like) else None
+    counts = torch.ones(len(names)) if labels is None else torch.bincount(labels, minlength=len(names)).float()
+    drawn = np.random.default_rng(seed).choice(len(names), n, p=(counts / counts.sum()).double().numpy())
+    return torch.from_numpy(drawn)
+
+
 def _packed(x: Tensor, model: Model) -> np.ndarray:
     from fromnoise.figures import to_uint8
 
@@ -122,7 +153,8 @@ def _packed(x: Tensor, model: Model) -> np.ndarray:
 
 def _mark(model: Model, seed: int) -> str:
     """What decides the samples: the weights, how they are drawn, and the seed."""
-    return made_by(model, seed=seed, sample=asdict(model.config.sample))
+    how = hashlib.sha256(write_toml(model.config.to_dict()).encode()).hexdigest()[:16]
+    return made_by(model, seed=seed, judged=how)
 
 
 def _keep(path: Path, rows: np.ndarray, mark: str) -> None:
@@ -131,14 +163,22 @@ def _keep(path: Path, rows: np.ndarray, mark: str) -> None:
     write_file(path, buffer.getvalue())
 
 
-def _kept(path: Path, mark: str) -> np.ndarray:
-    """The samples that are there already, if they are those of this model and seed."""
-    nothing = np.zeros((0,), np.float32)
+def _kept(path: Path, mark: str, model: Model) -> np.ndarray:
+    """The samples that are there already, if they are whole and of this model and seed.
+
+    Raises UserError for a file that something else made.
+    """
+    nothing = np.zeros((0, *model.facts.shape), np.float32)
+    if not path.exists():
+        return nothing
     try:
         with np.load(path, allow_pickle=False) as file:
-            return file["samples"] if str(file["made_by"]) == mark else nothing
-    except (OSError, ValueError, KeyError, EOFError):
-        return nothing
+            rows, made = file["samples"], str(file["made_by"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} cannot be read ({type(error).__name__}): move it away or give another --out") from None
+    if '"judged"' not in made:
+        raise UserError(f"{path} was not written by judge and is not overwritten: give another --out")
+    return rows if made == mark and rows.shape[1:] == tuple(model.facts.shape) else nothing
 
 
 def _pictures(data: Dataset, name: str) -> Dataset:

@@ -15,7 +15,7 @@ from fromnoise.figures import Heading, Picture, Table, Text
 if TYPE_CHECKING:
     from fromnoise.cli.judge_data import Judged
     from fromnoise.data import Dataset
-    from fromnoise.evaluation import Estimate, Judgement
+    from fromnoise.evaluation import Classes, Estimate, Judgement
     from fromnoise.figures.page import Block
 
 SHOWN, PAIRS, ENDS = 64, 8, 16
@@ -58,7 +58,8 @@ def markdown(title: str, blocks: list[Block]) -> str:
 
 
 def _row(cells: Any) -> str:
-    return f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
+    words = (" ".join(str(cell).split()).replace("|", "/").replace("<", "&lt;") for cell in cells)
+    return f"| {' | '.join(words)} |"
 
 
 def _opening(found: Judgement, samples: Judged, numbers: Mapping[str, Any]) -> list[Block]:
@@ -108,7 +109,7 @@ def told(number: Estimate | None) -> str:
     >>> told(Estimate(0.5, 0.45, 0.55)), told(Estimate(0.01234, 0.0101, 0.0145)), told(Estimate(0.0, 0.0, 0.0))
     ('0.500 [0.450, 0.550]', '0.0123 [0.0101, 0.0145]', '0 [0, 0]')
     """
-    if number is None:
+    if number is None or not math.isfinite(number.high - number.low):
         return "too few"
     half = (number.high - number.low) / 2
     size = half or abs(number.value) / 100
@@ -134,27 +135,26 @@ def _copies(found: Judgement, samples: Judged, training: Dataset, known: Estimat
     blocks: list[Block] = [
         Heading("How new"),
         Table(rows, ("what", "result")),
-        Text(_what_is_a_copy(samples.data.kind, kind)),
+        Text(_what_is_a_copy(samples.data.kind, kind, copied.rare)),
     ]
     if samples.data.kind == "images":
         blocks.append(_pairs(found, samples, training))
-    near, limit = figures.distances_figure, copied.ends[1]
-    picture = near(
-        copied.near.relative, copied.held_out.relative, limit, "distance to the nearest, over the next ones'"
-    )
-    return [*blocks, Picture(picture, f"How near samples and {kind} come to training data.")]
+    name = "distance to the nearest, over the next ones'"
+    picture = figures.distances_figure(copied.near.relative, copied.held_out.relative, copied.ends[1], name, kind)
+    caption = f"How near samples and {kind} come to training data, by the second of the two numbers."
+    return [*blocks, Picture(picture, caption)]
 
 
-def _what_is_a_copy(kind: str, others: str) -> str:
+def _what_is_a_copy(kind: str, others: str, rare: float) -> str:
+    share = f"{rare:.2%} of {others}" + (" (few were held out, so copies hardly stand out)" if rare > 0.002 else "")
     if kind != "images":
         return (
-            f"A sample is called a copy if it is nearer to a training row than all but 1 in 2,000 of {others}: by its "
-            "distance, or by that over its mean distance to the next fifteen."
+            f"A sample looks like a copy if it is nearer to a training row than all but {share}: by its distance, or "
+            "by that over its mean distance to the next fifteen."
         )
     return (
-        "A sample is called a copy if it is nearer to a training picture, shifted by up to a pixel or mirrored, than "
-        f"all but 1 in 2,000 of {others}: by the distance of its pixels, or by that over its mean distance to the next "
-        "fifteen."
+        "A sample looks like a copy if it is nearer to a training picture, shifted by up to a pixel or mirrored, than "
+        f"all but {share}: by the distance of its pixels, or by that over its mean distance to the next fifteen."
     )
 
 
@@ -165,7 +165,7 @@ def _pairs(found: Judgement, samples: Judged, training: Dataset) -> Block:
     picture = figures.nearest_figure(
         shown, training.batch(near.nearest[order].numpy()), found.copies.copied[order].tolist()
     )
-    return Picture(picture, f"The {len(order)} samples that are nearest to a training picture; copies are framed.")
+    return Picture(picture, "Copies first, framed, then the samples that are nearest, against the next ones.")
 
 
 def _classes(found: Judgement, samples: Judged) -> list[Block]:
@@ -189,7 +189,7 @@ def _classes(found: Judgement, samples: Judged) -> list[Block]:
         Heading("By class"),
         Text("As a classifier sees them that was trained on real data alone."),
         Table(rows, ("what", "result")),
-        Picture(figures.counts_figure(classes.names, classes.counts, classes.shares), "Samples in each class."),
+        Picture(_counts(found, classes), "Samples in each class."),
         Table(each, ("class", "samples", "of data", "Fréchet distance within the class")),
     ]
     if samples.data.kind == "images":
@@ -198,6 +198,10 @@ def _classes(found: Judgement, samples: Judged) -> list[Block]:
             shown = samples.data.batch(found.places[some.numpy()])
             blocks.append(Picture(figures.grid(shown, 8), f"The {len(some)} of which it is {text}."))
     return blocks
+
+
+def _counts(found: Judgement, classes: Classes) -> Any:
+    return figures.counts_figure(classes.names, classes.counts, classes.shares, found.n["data"])
 
 
 def _cost(cost: Mapping[str, Any] | None) -> list[Block]:

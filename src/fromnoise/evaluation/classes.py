@@ -35,7 +35,8 @@ class Classes:
     accuracy     of the classifier on the data, whose classes are known
     calibration  the mean gap between its confidence and its accuracy on the data, over ten bins
     as_told      the share of samples that are of the class that the model was told, or None
-    distances    of each class's samples to its data, endless sets, None where there are too few
+    distances    of each class's samples to its data, both as the classifier finds them, for endless sets; None where
+                 there are too few
     """
 
     names: tuple[str, ...]
@@ -76,7 +77,7 @@ def by_class(
     found, confidence = ours.argmax(1), ours.amax(1)
     counts, known = (torch.bincount(x, minlength=k).tolist() for x in (found, theirs.argmax(1)))
     right = theirs.argmax(1) == labels
-    distances = [_distance(samples[found == c], data[labels == c]) for c in range(k)]
+    distances = [_distance(samples[found == c], data[theirs.argmax(1) == c]) for c in range(k)]
     return Classes(
         names, found, confidence, counts, [count / len(data) for count in known], _homogeneity(counts, known),
         _sure(confidence), _sure(theirs.amax(1)), share(int(right.sum()), len(right)),
@@ -130,4 +131,9 @@ def _calibration(confidence: Tensor, right: Tensor) -> float:
 
 
 def _distance(samples: Tensor, data: Tensor) -> Estimate | None:
-    return frechet_limit(samples, data) if min(len(samples), len(data)) >= LEAST else None
+    if min(len(samples), len(data)) < LEAST:
+        return None
+    try:
+        return frechet_limit(samples, data)
+    except ValueError:  # too few for so many directions
+        return None

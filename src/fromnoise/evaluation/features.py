@@ -16,8 +16,8 @@ from fromnoise.errors import UserError
 from fromnoise.evaluation.digits import FEATURES as DIGITS
 from fromnoise.evaluation.digits import SIDE, judge_digits
 
-BATCH = 250
-"""Pictures at once: memory depends on it, and not on how many there are."""
+BATCH, PIXELS = 250, 1_000_000
+"""Pictures at once: at most so many, and so many pixels."""
 SMALL = 16
 """Pixels along the longer side of the pictures that `pixels` compares."""
 
@@ -42,11 +42,11 @@ class Features:
         >>> FEATURES["pixels"]().all(Dataset("images", (1, 4, 4), np.zeros((3, 1, 4, 4), np.uint8))).shape
         torch.Size([3, 16])
         """
-        parts = []
-        for first in range(0, len(data), BATCH):
+        parts, batch = [], max(1, min(BATCH, PIXELS // math.prod(data.shape[1:])))
+        for first in range(0, len(data), batch):
             with torch.no_grad():
-                parts.append(self.of(data.batch(range(first, min(first + BATCH, len(data))))).cpu())
-            progress(min(first + BATCH, len(data)), len(data))
+                parts.append(self.of(data.batch(range(first, min(first + batch, len(data))))).cpu())
+            progress(min(first + batch, len(data)), len(data))
         return torch.cat(parts)
 
 
@@ -177,10 +177,10 @@ def _inception() -> nn.Module:
     try:
         if not os.path.exists(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            torch.hub.download_url_to_file(source.URL_INCEPTION_V3, path)
+            torch.hub.download_url_to_file(source.URL_INCEPTION_V3, path, hash_prefix="6726825d")
     except (urllib.error.URLError, OSError) as error:
         raise _unreachable("inception", error) from None
-    # The file is read by torch.load, which since 2.6 takes weights alone.
+    torch.load(path, weights_only=True)  # before anybody reads it otherwise: raises where it holds more than weights
     return source.FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=path).eval()
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from fromnoise.evaluation.estimate import Estimate, normal
 
+FULL = 2.5
+"""Rows a direction of spread, at least, for a limit: halves with fewer have lost some of the directions."""
 ZERO = 1e-12
 """Eigenvalues below this part of the largest are those of directions without any spread."""
 
@@ -35,7 +37,8 @@ def frechet_limit(a: Tensor, b: Tensor, *, splits: int = 4, seed: int = 0, level
     The plug-in distance of n rows is too large by about c / n. The same of random halves is too large by twice that,
     so 2 F_n - F_{n/2} has lost it (Chong & Forsyth 2020 fit a line instead). Its error is that of the plug-in to first
     order: the spread of what each row adds. With T the map that carries one Gaussian to the other, x of a adds
-    2 (m_a - m_b)·(x - m_a) + (x - m_a)·(1 - T)(x - m_a) - its mean. Raises ValueError as `frechet`, below 4 rows too.
+    2 (m_a - m_b)·(x - m_a) + (x - m_a)·(1 - T)(x - m_a) - its mean. Raises ValueError as `frechet`, and where there are
+    fewer rows than 2.5 for each direction of spread, of which features have (tr S)² / tr S².
 
     >>> a, b = torch.randn(2, 2000, 4, generator=torch.Generator().manual_seed(0))
     >>> found = frechet_limit(a, b + 1)  # the truth is 4
@@ -43,8 +46,11 @@ def frechet_limit(a: Tensor, b: Tensor, *, splits: int = 4, seed: int = 0, level
     True
     """
     a, b = _checked(a, b)
-    if min(len(a), len(b)) < 4:
-        raise ValueError("halves of at least 2 rows are needed: give at least 4")
+    for x in (a, b):
+        if len(x) < max(4.0, FULL * _directions(x)):
+            raise ValueError(
+                f"{len(x)} rows are too few for {_directions(x):.0f} directions: give at least 2.5 for each"
+            )
     whole = _between(a, b)
     generator = torch.Generator().manual_seed(seed)
     halves = []
@@ -90,6 +96,12 @@ def _checked(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(f"two sets of at least 2 features are compared, (n, d) and (m, d), not {a.shape}, {b.shape}")
     return a.double(), b.double()
+
+
+def _directions(x: Tensor) -> float:
+    """(tr S)² / tr S², how many directions of equal spread would be as many, 0 without spread."""
+    covariance = torch.atleast_2d(torch.cov(x.T))
+    return float(covariance.trace().square() / covariance.square().sum().clamp_min(1e-300))
 
 
 def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,9 +22,12 @@ from fromnoise.evaluation.frechet import frechet_limit
 from fromnoise.evaluation.kernel import energy_distance, gaussian_mmd, kid
 from fromnoise.evaluation.memorisation import ROWS, Copies, Near, Training, copies
 from fromnoise.evaluation.neighbours import manifolds
+from fromnoise.evaluation.transport import MOST as ASSIGNED
 from fromnoise.evaluation.transport import wasserstein
 from fromnoise.evaluation.two_sample import told_apart
 
+SAME = 0.01
+"""Relative distance below which data are the same: held-out data of which half are so were not held out."""
 LEAST = 100
 """Samples, and data of either kind, that a judgement takes."""
 MOST = 10_000
@@ -94,7 +98,7 @@ class Judgement:
     held_out: bool
 
     def __getitem__(self, name: str) -> Number:
-        return next(number for number in self.numbers if number.name == name)
+        return {number.name: number for number in self.numbers}[name]
 
 
 def judge(
@@ -120,13 +124,14 @@ def judge(
     ours = features.all(chosen.data, _part(progress, "features of samples"))
     theirs = features.all(reference.data, _part(progress, "features of data"))
     floor = features.all(fresh.data, _part(progress, "features of training data"))
-    ceiling = features.of(_noise(reference.data, len(chosen.data), seed)).cpu()
+    ceiling = features.all(_noise(reference.data, len(chosen.data), seed))
+    _finite(samples=ours, data=theirs)
     numbers = _numbers(samples.kind, ours, theirs, floor, ceiling, progress)
     copied = _copies(chosen.data, training, held_out, seed, progress)
     kept = ours[~copied.copied]
     without = None
     if copied.count and len(kept) >= LEAST:
-        without = (frechet_limit if samples.kind == "images" else energy_distance)(kept, theirs)
+        without = (_limit if samples.kind == "images" else energy_distance)(kept, theirs)
     classes = _classes(features, ours, theirs, floor, reference.data, fresh.data, told)
     n = {"samples": len(chosen.data), "data": len(reference.data), "training": len(training)}
     return Judgement(numbers, copied, classes, without, features, chosen.places, n, held_out is not None)
@@ -146,7 +151,7 @@ def _sets(samples: Dataset, training: Dataset, held_out: Dataset | None, seed: i
     order = random.permutation(len(training))
     half = min(len(training) // 2, MOST)
     if held_out is None:
-        return ours, _rows(training, order[:half]), _rows(training, order[half : 2 * half])
+        return ours, _rows(training, order[:half]), _rows(training, order[half:][: min(half, len(ours.data))])
     return ours, _some(held_out, min(len(held_out), MOST), random), _rows(training, order[: min(len(ours.data), MOST)])
 
 
@@ -159,38 +164,52 @@ def _rows(data: Dataset, index: np.ndarray) -> _Chosen:
     return _Chosen(data.take(index), index)
 
 
-def _noise(like: Dataset, n: int, seed: int) -> Tensor:
-    """Uniform noise of a picture's range; rows of independent numbers with the data's means and deviations."""
-    generator = torch.Generator().manual_seed(seed)
+def _noise(like: Dataset, n: int, seed: int) -> Dataset:
+    """Uniform noise of a picture's bytes; rows of independent numbers with the data's means and deviations."""
+    random = np.random.default_rng(seed)
     if like.kind == "images":
-        return torch.rand(n, *like.shape, generator=generator) * 2 - 1
-    rows = like.batch(range(len(like)))
-    return rows.mean(0) + rows.std(0) * torch.randn(n, *like.shape, generator=generator)
+        return Dataset("images", like.shape, random.integers(0, 256, (n, *like.shape), np.uint8))
+    rows = like.rows.mean(0) + like.rows.std(0) * random.standard_normal((n, *like.shape))
+    return Dataset(like.kind, like.shape, rows.astype(np.float32), like.units)
+
+
+def _finite(**features: Tensor) -> None:
+    for name, rows in features.items():
+        if not bool(rows.isfinite().all()):
+            raise UserError(f"features of the {name} are not all finite numbers: the model may have diverged")
 
 
 def _numbers(
     kind: str, ours: Tensor, theirs: Tensor, floor: Tensor, ceiling: Tensor, progress: Progress
 ) -> list[Number]:
     found: list[dict[str, Estimate]] = []
+    n = min(len(ours), len(theirs), len(floor))  # what depends on it must be compared at one
     for done, (what, rows) in enumerate((("samples", ours), ("floor", floor), ("ceiling", ceiling))):
         progress(f"distances: {what}", done, 3)
-        found.append(_compared(kind, rows, theirs))
+        found.append(_compared(kind, rows, theirs, n))
     progress("distances", 3, 3)
     return [Number(name, *(each[name] for each in found)) for name in found[0]]
 
 
-def _compared(kind: str, ours: Tensor, theirs: Tensor) -> dict[str, Estimate]:
+def _compared(kind: str, ours: Tensor, theirs: Tensor, n: int) -> dict[str, Estimate]:
     found: dict[str, Estimate]
     if kind == "images":
-        found = {"frechet": frechet_limit(ours, theirs), "kid": kid(ours, theirs)}
+        found = {"frechet": _limit(ours, theirs), "kid": kid(ours, theirs)}
     else:
-        a, b = (x[: min(len(ours), len(theirs))].double() for x in (ours, theirs))
+        a, b = (x[:n].double() for x in (ours, theirs))
         [sliced] = blocks(lambda a, b: [sliced_wasserstein(a, b)], a, b)
-        [exact] = blocks(lambda a, b: [wasserstein(a, b)], a, b)
+        [exact] = blocks(lambda a, b: [wasserstein(a, b)], a[:ASSIGNED], b[:ASSIGNED])
         found = {"sliced_wasserstein": sliced, "wasserstein": exact}
         found |= {"energy": energy_distance(ours, theirs), "mmd": gaussian_mmd(ours, theirs)}
-    n = min(len(ours), len(theirs))
     return found | manifolds(ours[:n], theirs[:n])._asdict() | {"told_apart": told_apart(ours, theirs)}
+
+
+def _limit(ours: Tensor, theirs: Tensor) -> Estimate:
+    """The Fréchet distance of endless sets; no number where there are too few rows for so many directions."""
+    try:
+        return frechet_limit(ours, theirs)
+    except ValueError:
+        return Estimate(math.nan, math.nan, math.nan)
 
 
 def _copies(samples: Dataset, training: Dataset, held_out: Dataset | None, seed: int, progress: Progress) -> Copies:
@@ -208,6 +227,8 @@ def _copies(samples: Dataset, training: Dataset, held_out: Dataset | None, seed:
             lambda rows, at: index.near(rows, torch.from_numpy(chosen[at])),
             _part(progress, "copies, training data"),
         )
+    if held_out is not None and float(theirs.relative.median()) < SAME:
+        raise UserError("the held-out data are training data: give others, or none")
     return copies(ours, theirs)
 
 
@@ -225,16 +246,32 @@ def _classes(
     told: Tensor | None,
 ) -> Classes | None:  # fmt: skip
     """By the shipped classifier for digits, else by one trained on the features of training data."""
-    labels, known = (data.batch_labels(range(len(data))) for data in (reference, fresh))
-    if labels is None or known is None or len(reference.classes) < 2:
+    names = fresh.classes
+    labels, known = (labels_among(data, names) for data in (reference, fresh))
+    if labels is None or known is None or len(names) < 2:
         return None
-    names = reference.classes
     classify: Classifier = digit_probabilities
     if features.name != "digits" or names != tuple("0123456789"):
         if len(known.unique()) < 2:
             return None
         classify = classifier_of(floor, known, len(names))
     return by_class(ours, theirs, labels, names, classify, told)
+
+
+def labels_among(data: Dataset, names: Sequence[str], index: np.ndarray | None = None) -> Tensor | None:
+    """The classes of rows (all of them, or those at `index`) as places among `names`, by their names, (n,).
+
+    None where the data have no classes, or others.
+
+    >>> data = Dataset("points", (1,), np.zeros((2, 1), np.float32), labels=np.array([1, 0]), classes=("a", "b"))
+    >>> labels_among(data, ("b", "c", "a")).tolist(), labels_among(data, ("a",))
+    ([0, 2], None)
+    """
+    labels = data.batch_labels(np.arange(len(data)) if index is None else index)
+    if labels is None or not {data.classes[k] for k in labels.unique().tolist()} <= {*names}:
+        return None
+    places = [list(names).index(name) if name in names else 0 for name in data.classes]
+    return torch.tensor(places)[labels]
 
 
 def _check(samples: Dataset, training: Dataset, held_out: Dataset | None) -> None:
@@ -246,6 +283,9 @@ def _check(samples: Dataset, training: Dataset, held_out: Dataset | None) -> Non
                 f"the {name} are {data.kind} of shape {tuple(data.shape)}, the samples {samples.kind} of shape "
                 f"{tuple(samples.shape)}: give data of one size (--data.size)"
             )
+        units = (data.units.centre, training.units.centre), (data.units.scale, training.units.scale)
+        if not all(np.array_equal(*pair) for pair in units):
+            raise UserError(f"the {name} are in other units than the training data: bring them to those first")
         least = LEAST if data is not training or held_out is not None else 2 * LEAST
         if len(data) < least:
             raise UserError(f"a judgement takes at least {least} {name}, got {len(data)}")
@@ -280,6 +320,7 @@ def as_numbers(judgement: Judgement) -> dict[str, Any]:
             "expected": copied.expected.value,
             "interval": [copied.expected.low, copied.expected.high],
             "p": copied.p,
+            "rare": copied.rare,
             "verdict": copied.verdict,
             "distance_without": None if judgement.without is None else judgement.without._asdict(),
         },

@@ -38,7 +38,8 @@ def denoising_errors(
     if not all(0 < depth <= 1 for depth in depths):
         raise ValueError(f"depths are parts of T, above 0 and at most 1, got {tuple(depths)}")
     x_0 = x_0.to(model.device)
-    denoise, found = model.denoiser(labels), torch.zeros(len(x_0), dtype=torch.float64)
+    denoise = model.denoiser(None if labels is None else labels.to(model.device))
+    found = torch.zeros(len(x_0), dtype=torch.float64)
     randn = Streams(seed, 0, len(x_0))
     for done, depth in enumerate(depths):
         t = depth * model.schedule.T

@@ -7,6 +7,7 @@ What is near enough to be a copy is not for us to say: the nearest 1 in 2,000 of
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,8 @@ FREQUENCIES = 8
 CANDIDATES = 16
 RARE = 1 / 2000
 """The share of held-out pictures that are called copies."""
-ROWS = 500
+ROWS, BUDGET = 500, 2_500_000
+"""Pictures at once: at most so many, and so many numbers, of which some fifty copies are made."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ class Training:
     def __init__(self, data: Dataset):
         if len(data) < 2:
             raise ValueError(f"at least 2 training pictures are searched, not {len(data)}")
-        self.data = data
+        self.data, self.pictures = data, data.kind == "images"
+        self.rows = max(1, min(ROWS, BUDGET // math.prod(data.shape)))
         starts = range(0, len(data), ROWS)
-        self.described = torch.cat([_described(data.batch(range(i, min(i + ROWS, len(data))))) for i in starts])
+        self.described = torch.cat([self._described(data.batch(range(i, min(i + ROWS, len(data))))) for i in starts])
         self.squares = self.described.square().sum(1)
 
     def near(self, pictures: Tensor, but: Tensor | None = None) -> Near:
@@ -80,7 +83,7 @@ class Training:
         """
         if tuple(pictures.shape[1:]) != tuple(self.data.shape):
             raise ValueError(f"training has shape {tuple(self.data.shape)}, not {tuple(pictures.shape[1:])}")
-        parts = [torch.arange(len(pictures))[i : i + ROWS] for i in range(0, len(pictures), ROWS)]
+        parts = torch.arange(len(pictures)).split(self.rows)
         return Near.together([self._near(pictures[part], None if but is None else but[part]) for part in parts])
 
     def near_others(self, index: Tensor) -> Near:
@@ -90,7 +93,8 @@ class Training:
     def _near(self, pictures: Tensor, but: Tensor | None) -> Near:
         found = self._candidates(pictures, but)
         fetched = self.data.batch(found.flatten().numpy()).flatten(1).unflatten(0, found.shape)
-        apart = torch.cdist(fetched, _moved(pictures)).amin(2)  # (n, candidates)
+        moved = _moved(pictures) if self.pictures else pictures.float().flatten(1)[:, None]
+        apart = torch.cdist(fetched, moved).amin(2)  # (n, candidates)
         best, others = apart.min(1), apart.sum(1)
         mean = (others - best.values) / max(1, apart.shape[1] - 1)
         relative = best.values / mean.clamp_min(torch.finfo(mean.dtype).tiny)
@@ -98,10 +102,13 @@ class Training:
 
     def _candidates(self, pictures: Tensor, but: Tensor | None) -> Tensor:
         """Numbers of the training pictures whose spectra are nearest, (n, candidates)."""
-        apart = self.squares - 2 * _described(pictures) @ self.described.T  # but for what is the same for all
+        apart = self.squares - 2 * self._described(pictures) @ self.described.T  # but for what is the same for all
         if but is not None:
             apart.scatter_(1, but[:, None], torch.inf)
         return apart.topk(min(CANDIDATES, len(self.data) - (but is not None)), largest=False).indices
+
+    def _described(self, pictures: Tensor) -> Tensor:
+        return _spectrum(pictures) if self.pictures else pictures.float().flatten(1)
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ class Copies:
     held_out   of the held-out pictures
     ends       the distance and the relative distance up to which a sample is a copy
     copied     (n,) bool
+    rare       the share of the held-out pictures that are as near
     expected   how many copies there would be among n held-out pictures, with the interval of that number
     p          the probability that n held-out pictures have as many or more
     """
@@ -120,6 +128,7 @@ class Copies:
     held_out: Near
     ends: tuple[float, float]
     copied: Tensor
+    rare: float
     expected: Estimate
     p: float
 
@@ -131,10 +140,14 @@ class Copies:
     @property
     def verdict(self) -> str:
         """One plain sentence."""
-        n, expected = len(self.copied), self.expected.value
-        are = "is a copy" if self.count == 1 else "are copies"
-        said = f"{self.count:,} of {n:,} samples {are} of training data; held-out data would give {expected:.2g}"
-        return f"{said}: {'memorised' if self.p < 0.01 else 'no sign of memorisation'}"
+        n, expected, memorised = len(self.copied), self.expected.value, self.p < 0.01
+        if memorised:
+            are = "is a copy" if self.count == 1 else "are copies"
+        else:
+            are = "looks like a copy" if self.count == 1 else "look like copies"
+        many = f"{expected:,.0f}" if expected >= 10 else f"{expected:.2g}"
+        said = f"{self.count:,} of {n:,} samples {are} of training data; held-out data would give {many}"
+        return f"{said}: {'memorised' if memorised else 'no sign of memorisation'}"
 
 
 def copies(samples: Near, held_out: Near, *, rare: float = RARE, level: float = 0.95) -> Copies:
@@ -167,13 +180,11 @@ def copies(samples: Near, held_out: Near, *, rare: float = RARE, level: float = 
     law = betabinom(n, j, m + 1 - j)
     low, high = (float(law.ppf(q)) for q in ((1 - level) / 2, (1 + level) / 2))
     expected = Estimate(float(law.mean()), low, high, level)
-    return Copies(samples, held_out, ends, copied, expected, float(law.sf(int(copied.sum()) - 1)))
+    return Copies(samples, held_out, ends, copied, j / m, expected, float(law.sf(int(copied.sum()) - 1)))
 
 
-def _described(pictures: Tensor) -> Tensor:
-    """What neither a shift nor a mirroring changes, (n, features); rows of numbers as they are."""
-    if pictures.ndim != 4:
-        return pictures.float().flatten(1)
+def _spectrum(pictures: Tensor) -> Tensor:
+    """What neither a shift nor a mirroring changes, (n, features)."""
     size = torch.fft.rfft2(pictures.float(), norm="ortho").abs()
     most = min(FREQUENCIES, pictures.shape[2] // 2 + 1, size.shape[3])
     size = size[..., :most]
@@ -182,9 +193,7 @@ def _described(pictures: Tensor) -> Tensor:
 
 
 def _moved(pictures: Tensor) -> Tensor:
-    """All shifts by up to a pixel of all mirrorings, (n, 36, pixels); rows of numbers as they are, (n, 1, d)."""
-    if pictures.ndim != 4:
-        return pictures.float().flatten(1)[:, None]
+    """All shifts by up to a pixel of all mirrorings, (n, 36, pixels)."""
     height, width = pictures.shape[2:]
     flips = [pictures.flip(axes) if axes else pictures for axes in ((), (-1,), (-2,), (-2, -1))]
     wide = [F.pad(one.float(), (1, 1, 1, 1), mode="replicate") for one in flips]

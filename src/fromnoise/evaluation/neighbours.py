@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fromnoise.evaluation.estimate import Estimate, blocks
+from fromnoise.evaluation.estimate import Estimate, blocks, share
 
 ROWS = 1000
 """Of a matrix of distances at once: memory does not grow with the square of the sets."""
@@ -32,8 +32,8 @@ def manifolds(samples: Tensor, data: Tensor, k: int = 5, *, level: float = 0.95)
     """Precision, recall, density and coverage of features (n, d) of samples and (m, d) of data, in float64.
 
     All four depend on n, m and k: compare at equal numbers, and with the floor of data against data. Intervals are
-    those of `estimate.blocks`, in which both sets count as drawn by chance. Rows must be in no order. Raises
-    ValueError for other shapes, or fewer rows than 10 (k + 1).
+    those of `estimate.blocks`, in which both sets count as drawn by chance, or Wilson's where wider. Rows
+    must be in no order. Raises ValueError for other shapes, or fewer rows than 10 (k + 1).
 
     >>> a, b = torch.randn(2, 400, 2, generator=torch.Generator().manual_seed(0))
     >>> found = manifolds(a, b)
@@ -45,7 +45,9 @@ def manifolds(samples: Tensor, data: Tensor, k: int = 5, *, level: float = 0.95)
     if k < 1 or min(len(samples), len(data)) < 10 * (k + 1):
         raise ValueError(f"at least {10 * (k + 1)} samples and data are needed for k = {k}, and k of 1 or more")
     found = blocks(lambda a, b: _four(a, b, k), samples.double(), data.double(), level=level)
-    return Manifolds(*found)
+    precision, recall, density, coverage = found
+    n, m = len(samples), len(data)
+    return Manifolds(_share(precision, n), _share(recall, m), density, _share(coverage, m))
 
 
 def radii(points: Tensor, k: int) -> Tensor:
@@ -56,6 +58,14 @@ def radii(points: Tensor, k: int) -> Tensor:
     """
     parts = (torch.cdist(part, points) for part in points.split(ROWS))
     return torch.cat([apart.kthvalue(k + 1, 1).values for apart in parts])  # the nearest is the point itself
+
+
+def _share(found: Estimate, n: int) -> Estimate:
+    """An interval within [0, 1], and not narrower than that of n independent cases: blocks may agree by chance."""
+    alone = share(round(found.value * n), n, found.level)
+    return Estimate(
+        found.value, max(0.0, min(found.low, alone.low)), min(1.0, max(found.high, alone.high)), found.level
+    )
 
 
 def _four(samples: Tensor, data: Tensor, k: int) -> list[float]:

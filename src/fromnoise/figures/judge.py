@@ -42,24 +42,24 @@ def nearest_figure(samples: Any, nearest: Any, copied: Sequence[bool]) -> Figure
     return figure
 
 
-def distances_figure(samples: Any, held_out: Any, limit: float, name: str) -> Figure:
-    """How near samples (n,) and held-out data (m,) come to training data, and below what a sample is a copy.
+def distances_figure(samples: Any, others: Any, limit: float, name: str, kind: str) -> Figure:
+    """How near samples (n,) and others (m,) of a kind come to training data, and below what a sample is a copy.
 
-    >>> distances_figure([1.0, 2.0], [1.5, 2.5, 3.0], 1.2, "distance").axes[0].get_xlabel()
+    >>> distances_figure([1.0, 2.0], [1.5, 2.5, 3.0], 1.2, "distance", "held-out data").axes[0].get_xlabel()
     'distance'
     """
-    samples, held_out = to_array(samples), to_array(held_out)
+    samples, others = to_array(samples), to_array(others)
     with style():
         figure, axes = new_figure(WIDTH, 2.0)
         ax = axes[0, 0]
-        both = np.concatenate([samples, held_out])
+        both = np.concatenate([samples, others])
         edges = np.linspace(0, float(np.quantile(both, 0.999)) or 1.0, 60)
-        for values, label, color in ((held_out, "held-out data", FAINT), (samples, "samples", PALETTE[0])):
+        for values, label, color in ((others, kind, FAINT), (samples, "samples", PALETTE[0])):
             weights, filled = np.full(len(values), 1 / len(values)), color == FAINT
             ax.hist(
                 values, edges, weights=weights, histtype="stepfilled" if filled else "step", color=color, label=label
             )
-        ax.axvline(limit, color=PALETTE[1], linestyle="--", linewidth=1, label="a copy, left of this")
+        ax.axvline(limit, color=PALETTE[1], linestyle="--", linewidth=1, label="a copy by this, left of the line")
         ax.set_xlim(left=0)
         ax.set_xlabel(name)
         ax.set_ylabel("share")
@@ -67,10 +67,10 @@ def distances_figure(samples: Any, held_out: Any, limit: float, name: str) -> Fi
     return figure
 
 
-def counts_figure(names: Sequence[str], counts: Sequence[int], shares: Sequence[float]) -> Figure:
-    """How many samples an independent classifier finds in each class, and how many the data would have.
+def counts_figure(names: Sequence[str], counts: Sequence[int], shares: Sequence[float], of: int) -> Figure:
+    """How many samples a classifier finds in each class, and how many they would be by the shares of `of` data.
 
-    >>> counts_figure(["0", "1"], [3, 5], [0.5, 0.5]).axes[0].get_ylabel()
+    >>> counts_figure(["0", "1"], [3, 5], [0.5, 0.5], 100).axes[0].get_ylabel()
     'samples'
     """
     total = sum(counts)
@@ -80,7 +80,7 @@ def counts_figure(names: Sequence[str], counts: Sequence[int], shares: Sequence[
         places = np.arange(len(names))
         ax.bar(places, counts, color=PALETTE[0], width=0.7, label="samples")
         expected = total * np.asarray(shares)
-        error = 1.96 * np.sqrt(expected * (1 - np.asarray(shares)))
+        error = 1.96 * np.sqrt(expected * (1 - np.asarray(shares)) * (1 + total / of))  # shares are known by chance
         ax.errorbar(
             places, expected, error, fmt="_", color=INK, markersize=14, capsize=2, linewidth=0.8,
             label="as the data have them, with 95 % of chance",
