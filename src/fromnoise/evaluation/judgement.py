@@ -215,29 +215,25 @@ def _limit(ours: Tensor, theirs: Tensor) -> Estimate:
 def _copies(samples: Dataset, training: Dataset, held_out: Dataset | None, seed: int, progress: Progress) -> Copies:
     """Which samples are copies, beside as many held-out data, or else training data beside all others."""
     index = Training(training)
-    ours = _near(samples, lambda rows, _: index.near(rows), _part(progress, "copies"))
+    ours = _near(index, samples, _part(progress, "copies"))
     random = np.random.default_rng(seed)
-    if held_out is not None:
-        some = _some(held_out, min(len(held_out), MOST), random).data
-        theirs = _near(some, lambda rows, _: index.near(rows), _part(progress, "copies, held-out data"))
-    else:
+    if held_out is None:
         some, chosen = _some(training, min(len(training), MOST), random)
-        theirs = _near(
-            some,
-            lambda rows, at: index.near(rows, torch.from_numpy(chosen[at])),
-            _part(progress, "copies, training data"),
-        )
-    if held_out is not None and float(theirs.relative.median()) < SAME:
+        return copies(ours, _near(index, some, _part(progress, "copies, training data"), torch.from_numpy(chosen)))
+    some, _ = _some(held_out, min(len(held_out), MOST), random)
+    theirs = _near(index, some, _part(progress, "copies, held-out data"))
+    if float(theirs.relative.median()) < SAME:
         raise UserError("the held-out data are training data: give others, or none")
     return copies(ours, theirs)
 
 
-def _near(data: Dataset, near: Callable[[Tensor, slice], Near], progress: Callable[[int, int], None]) -> Near:
+def _near(index: Training, data: Dataset, progress: Callable[[int, int], None], but: Tensor | None = None) -> Near:
+    """What of the training data is nearest to each row, other than number `but` (n,) of each."""
     parts = []
     for first in range(0, len(data), ROWS):
-        at = slice(first, min(first + ROWS, len(data)))
-        parts.append(near(data.batch(range(at.start, at.stop)), at))
-        progress(at.stop, len(data))
+        end = min(first + ROWS, len(data))
+        parts.append(index.near(data.batch(range(first, end)), None if but is None else but[first:end]))
+        progress(end, len(data))
     return Near.together(parts)
 
 

@@ -86,10 +86,6 @@ class Training:
         parts = torch.arange(len(pictures)).split(self.rows)
         return Near.together([self._near(pictures[part], None if but is None else but[part]) for part in parts])
 
-    def near_others(self, index: Tensor) -> Near:
-        """What of the training pictures is nearest to those of these numbers (n,), themselves left out."""
-        return self.near(self.data.batch(index.numpy()), index)
-
     def _near(self, pictures: Tensor, but: Tensor | None) -> Near:
         found = self._candidates(pictures, but)
         fetched = self.data.batch(found.flatten().numpy()).flatten(1).unflatten(0, found.shape)
