@@ -47,9 +47,9 @@ def suites(changed: str | None) -> list[list[str]]:
     rooms = [f"tests/{room}" for room in ROOMS]
     if changed is None:
         return [rooms]
-    room, name = changed.split("/")[:2]  # of networks/native/norm.c the mirror is networks/test_native.py
-    mirror = ROOT / "tests" / room / f"test_{name.removesuffix('.py')}.py"
-    near = mirror if mirror.exists() else ROOT / "tests" / room
+    path = ROOT / "tests" / changed
+    mirror = path.with_name(f"test_{path.stem}.py")
+    near = mirror if mirror.exists() else path.parent if path.parent.exists() else path.parents[1]
     return [[str(near.relative_to(ROOT))], rooms]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fromnoise.networks.native import group_norm, library
+from fromnoise.networks.native import compiled, convolution, forked_group_norm, group_norm, library
 
 
 def divisor(number: int, most: int) -> int:
@@ -36,6 +38,28 @@ class Norm(nn.GroupNorm):
         """Shift, normalise, and SiLU if asked: (B, C, H, W) -> (B, C, H, W)."""
         return group_norm(h, self.weight, self.bias, self.num_groups, shift=shift, silu=silu)
 
+    def fork(self, h: Tensor, *, silu: bool = False) -> tuple[Tensor, Tensor]:
+        """h for the path around what follows, and h normalised: (B, C, H, W) each."""
+        return forked_group_norm(h, self.weight, self.bias, self.num_groups, silu=silu)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution that keeps the size, or halves it with a step of 2; its kernel is 1 x 1 or 3 x 3.
+
+    Shapes: (B, inputs, H, W) -> (B, channels, ceil(H / step), ceil(W / step)).
+
+    >>> Convolution(2, 4)(torch.zeros(1, 2, 5, 5)).shape, Convolution(2, 4, step=2)(torch.zeros(1, 2, 5, 5)).shape
+    (torch.Size([1, 4, 5, 5]), torch.Size([1, 4, 3, 3]))
+    """
+
+    def __init__(self, inputs: int, channels: int, *, side: int = 3, step: int = 1) -> None:
+        super().__init__(inputs, channels, side, stride=step, padding=side // 2)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, channels, ceil(H / step), ceil(W / step))."""
+        assert self.bias is not None
+        return convolution(h, self.weight, self.bias, self.stride[0], self.kernel_size[0] // 2)
+
 
 def layout(x: Tensor) -> torch.memory_format:
     """How pictures should lie on x's device: channels-last, unless that is the slow way there.
@@ -63,15 +87,16 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, channels: int, dim: int, *, dropout: float = 0.0, groups: int = 32) -> None:
         super().__init__()
         self.first_norm, self.second_norm = Norm(inputs, groups), Norm(channels, groups)
-        self.first = nn.Conv2d(inputs, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = Convolution(inputs, channels)
+        self.second = Convolution(channels, channels)
         self.steer = nn.Linear(dim, channels)
         self.dropout = nn.Dropout(dropout)
-        self.shortcut = nn.Conv2d(inputs, channels, 1) if inputs != channels else nn.Identity()
+        self.shortcut = Convolution(inputs, channels, side=1) if inputs != channels else nn.Identity()
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         """(B, inputs, H, W), (B, dim) -> (B, channels, H, W)."""
-        inner = self.first(self.first_norm(h, silu=True))
+        h, inner = self.first_norm.fork(h, silu=True)
+        inner = self.first(inner)
         inner = self.second_norm(inner, shift=self.steer(condition), silu=True)
         return self.shortcut(h) + self.second(self.dropout(inner))
 
@@ -111,10 +136,29 @@ class Attention(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         batch, channels, *size = h.shape
-        pixels = self.norm(h).flatten(2).transpose(1, 2)
+        h, pixels = self.norm.fork(h)
+        pixels = pixels.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(pixels).view(batch, -1, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
         seen = attend(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
         return h + self.out(seen).transpose(1, 2).reshape(batch, channels, *size)
+
+
+def beside(h: Tensor, left: Tensor) -> Tensor:
+    """The channels of both: (B, C, H, W), (B, D, H, W) -> (B, C + D, H, W)."""
+    return _Beside.apply(h, left) if compiled(h) else torch.cat([h, left], dim=1)
+
+
+class _Beside(torch.autograd.Function):
+    """Each part's gradient comes back in one piece, where autograd's own would be a view that all who use it copy."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, left: Tensor) -> Tensor:
+        ctx.channels = h.shape[1], left.shape[1]
+        return torch.cat([h, left], dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, up: Tensor) -> tuple[Tensor, ...]:
+        return tuple(part.contiguous(memory_format=torch.channels_last) for part in up.split(ctx.channels, dim=1))
 
 
 class Stage(nn.Module):
@@ -141,7 +185,7 @@ class Down(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.conv = Convolution(channels, channels, step=2)
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, ceil(H/2), ceil(W/2)); the condition has no say."""
@@ -159,7 +203,7 @@ class Up(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Convolution(channels, channels)
 
     def forward(self, h: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, C, ceil(H/2), ceil(W/2)) -> (B, C, H, W)."""

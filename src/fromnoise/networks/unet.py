@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fromnoise.errors import UserError
-from fromnoise.networks.blocks import Attention, Down, Norm, Residual, Stage, Up, layout
+from fromnoise.networks.blocks import Attention, Convolution, Down, Norm, Residual, Stage, Up, beside, layout
 from fromnoise.networks.embeddings import Condition, join
 
 
@@ -79,7 +78,7 @@ class UNet(nn.Module):
             )
 
         self.condition = Condition(width, dim, classes=classes, time_scale=time_scale)
-        self.door = nn.Conv2d((shape[0] + extra_channels) * patch**2, width, 3, padding=1)
+        self.door = Convolution((shape[0] + extra_channels) * patch**2, width)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         channels, left = width, [width]
         for level, (multiple, looks) in enumerate(zip(multiples, attention, strict=True)):
@@ -98,7 +97,7 @@ class UNet(nn.Module):
             if level:
                 self.up.append(Up(channels))
         self.last_norm = Norm(channels, groups)
-        self.last = nn.Conv2d(channels, outputs * shape[0] * patch**2, 3, padding=1)
+        self.last = Convolution(channels, outputs * shape[0] * patch**2)
         self._start()
 
     def _start(self) -> None:
@@ -129,10 +128,7 @@ class UNet(nn.Module):
         for part in self.middle:
             h = part(h, condition)
         for part in self.up:
-            if isinstance(part, Up):
-                h = part(h, left[-1].shape[-2:])
-            else:
-                h = part(torch.cat([h, left.pop()], dim=1), condition)
+            h = part(h, left[-1].shape[-2:]) if isinstance(part, Up) else part(beside(h, left.pop()), condition)
         h = F.pixel_shuffle(self.last(self.last_norm(h, silu=True)), self.patch)
         return h[..., :height, :width]
 

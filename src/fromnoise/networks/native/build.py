@@ -24,10 +24,10 @@ import torch
 
 from fromnoise.folders import cache_folder
 
-SOURCE = Path(__file__).with_name("norm.c")
-# What lets loops be vectorised, without -ffast-math: that would drop NaN, and denormals of the whole process.
+SOURCES = sorted(Path(__file__).parent.glob("*.[ch]"))
+# Without -ffast-math: that would drop NaN, and denormals of the whole process.
 FLAGS = ["-O3", "-march=native", "-std=c11", "-fPIC", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"]
-FLAGS += ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
+FLAGS += ["-ffp-contract=fast", "-Wno-psabi"]
 log = logging.getLogger("fromnoise")
 
 
@@ -113,18 +113,18 @@ def _key(compiler: str) -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     processor = sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
-    parts = [SOURCE.read_text(), *FLAGS, version, platform.machine(), *processor]
+    parts = [*(path.read_text() for path in SOURCES), *FLAGS, version, platform.machine(), *processor]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
 
 
 def _compile(compiler: str, path: Path) -> None:
-    """Compile the source once for each type; the library appears whole or not at all."""
+    """Compile the sources once for each type; the library appears whole or not at all."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         objects = []
-        for name, define in (("float32", []), ("bfloat16", ["-DBFLOAT16"])):
-            target = f"{folder}/{name}.o"
-            _call([compiler, *FLAGS, *define, "-c", str(SOURCE), "-o", target])
-            objects.append(target)
+        for source in (path for path in SOURCES if path.suffix == ".c"):
+            for name, define in (("float32", []), ("bfloat16", ["-DBFLOAT16"])):
+                objects.append(f"{folder}/{source.stem}_{name}.o")
+                _call([compiler, *FLAGS, *define, "-c", str(source), "-o", objects[-1]])
         # -fopenmp is left out here: it would link the system's OpenMP library beside PyTorch's.
         _call([compiler, "-shared", *objects, "-o", f"{folder}/library.so", "-lm"])
         os.chmod(f"{folder}/library.so", 0o700)

@@ -1,60 +1,40 @@
 /* Group normalisation, a shift before it and SiLU after it, in one pass forward and one backward.
 
-   Pictures lie channels-last: x[n][pixel][channel], of type real (float, or bfloat16 with -DBFLOAT16); statistics and
-   sums are float. Each picture is one thread's work, so that a picture's result does not depend on the others'. */
-#include <math.h>
-#include <stdint.h>
+   Pictures lie channels-last: x[n][pixel][channel], of type real; statistics and sums are float. Each picture is one
+   thread's work, so that a picture's result does not depend on the others'. */
+#include "lanes.h"
 #include <stdlib.h>
-#include <string.h>
 
-#ifdef BFLOAT16
-typedef uint16_t real;
-#define NAME(name) name##_bfloat16
-static inline float load(real stored) {
-    uint32_t bits = (uint32_t)stored << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-static inline real store(float value) { /* round to nearest, ties to even; a NaN stays one */
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return value != value ? 0x7fc0 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-}
-#else
-typedef float real;
-#define NAME(name) name##_float32
-static inline float load(real stored) { return stored; }
-static inline real store(float value) { return value; }
-#endif
+enum { TILE = 32 }; /* pixels, so few that all their channels stay in the first cache while blocks of channels pass */
 
-/* 1 / (1 + exp(-z)) by 2^n times a polynomial in [-1/2, 1/2], to 2e-7; in plain steps, so that compilers vectorise it. */
-static inline float sigmoid(float z) {
-    float t = z * -1.44269504f;
-    t = t > 126.f ? 126.f : t < -126.f ? -126.f : t;
-    float n = rintf(t), f = t - n;
-    float p = 1.5403530e-4f;
-    p = p * f + 1.3333558e-3f, p = p * f + 9.6181291e-3f, p = p * f + 5.5504109e-2f;
-    p = p * f + 2.4022651e-1f, p = p * f + 6.9314718e-1f, p = p * f + 1.f;
-    int32_t bits = ((int32_t)n + 127) << 23;
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    float s = 1.f / (1.f + p * power);
-    return z != z ? z : s;
-}
-
-/* Per channel: the mean and the summed squares about it. Sums are taken about the first pixel, which costs no accuracy
-   where a channel's mean is far from 0. */
-static void moments(const real *restrict x, long pixels, long channels, float *restrict mean, float *restrict squares) {
-    memset(mean, 0, channels * sizeof(float)), memset(squares, 0, channels * sizeof(float));
-    for (long i = 1; i < pixels; i++)
-        for (long c = 0; c < channels; c++) {
-            float d = load(x[i * channels + c]) - load(x[c]);
-            mean[c] += d, squares[c] += d * d;
+/* Do something for all pixels from i to `end` and `count` channels from c on: a tile after the other, a block after the
+   other, where `count` is known to the compiler but in the last block. */
+#define EACH_BLOCK(work, ...)                                                                                          \
+    for (long i = 0; i < pixels; i += TILE)                                                                            \
+        for (long c = 0, end = i + TILE < pixels ? i + TILE : pixels; c < channels; c += LANES) {                      \
+            if (channels - c >= LANES)                                                                                 \
+                work(i, end, c, LANES, channels, __VA_ARGS__);                                                         \
+            else                                                                                                       \
+                work(i, end, c, channels - c, channels, __VA_ARGS__);                                                  \
         }
-    for (long c = 0; c < channels; c++) {
-        float d = mean[c] / pixels;
-        squares[c] -= d * mean[c], mean[c] = d + load(x[c]);
+
+/* Sums and sums of squares about the first pixel, which costs no accuracy where a channel's mean is far from 0. */
+INLINE void moments(long i, long end, long c, long count, long channels, const real *x, float *sum, float *squares) {
+    lanes about = load(x + c, count), s = fetch(sum + c, count), q = fetch(squares + c, count);
+    for (; i < end; i++) {
+        lanes d = load(x + i * channels + c, count) - about;
+        s += d, q += d * d;
+    }
+    keep(sum + c, s, count), keep(squares + c, q, count);
+}
+
+INLINE void apply(long i, long end, long c, long count, long channels, const real *x, const float *scale,
+                  const float *offset, int silu, real *y) {
+    lanes by = fetch(scale + c, count), plus = fetch(offset + c, count);
+    for (; i < end; i++) {
+        lanes z = load(x + i * channels + c, count) * by + plus;
+        if (silu) z *= sigmoid(z);
+        store(y + i * channels + c, z, count);
     }
 }
 
@@ -66,17 +46,23 @@ void NAME(norm_forward)(const real *x, const float *shift, const float *weight, 
     (void)threads;
 #pragma omp parallel num_threads(threads)
     {
-        float *scratch = malloc(4 * channels * sizeof(float));
-        float *restrict mean = scratch, *restrict squares = scratch + channels;
-        float *restrict scale = scratch + 2 * channels, *restrict offset = scratch + 3 * channels;
+        float *mean = malloc(4 * channels * sizeof(float));
+        float *squares = mean + channels, *scale = mean + 2 * channels, *offset = mean + 3 * channels;
 #pragma omp for schedule(static)
         for (long n = 0; n < N; n++) {
-            const real *restrict xn = x + n * pixels * channels;
-            real *restrict yn = y + n * pixels * channels;
-            moments(xn, pixels, channels, mean, squares);
+            const real *xn = x + n * pixels * channels;
+            real *yn = y + n * pixels * channels;
+            memset(mean, 0, 2 * channels * sizeof(float));
+            EACH_BLOCK(moments, xn, mean, squares)
+            for (long c = 0; c < channels; c++) {
+                float d = mean[c] / pixels, about;
+                lanes pixel = load(xn + c, 1);
+                memcpy(&about, &pixel, sizeof about);
+                squares[c] -= d * mean[c], mean[c] = d + about + (shift ? shift[n * channels + c] : 0.f);
+            }
             for (long g = 0; g < groups; g++) {
                 double m = 0, v = 0;
-                for (long c = g * width; c < (g + 1) * width; c++) m += mean[c] += shift ? shift[n * channels + c] : 0.f;
+                for (long c = g * width; c < (g + 1) * width; c++) m += mean[c];
                 m /= width;
                 for (long c = g * width; c < (g + 1) * width; c++) v += squares[c] / pixels + (mean[c] - m) * (mean[c] - m);
                 float r = 1. / sqrt((v < 0 ? 0 : v / width) + eps);
@@ -86,60 +72,79 @@ void NAME(norm_forward)(const real *x, const float *shift, const float *weight, 
                     offset[c] = bias[c] + ((shift ? shift[n * channels + c] : 0.f) - (float)m) * scale[c];
                 }
             }
-            for (long i = 0; i < pixels; i++)
-                if (silu)
-                    for (long c = 0; c < channels; c++) {
-                        float z = load(xn[i * channels + c]) * scale[c] + offset[c];
-                        yn[i * channels + c] = store(z * sigmoid(z));
-                    }
-                else
-                    for (long c = 0; c < channels; c++)
-                        yn[i * channels + c] = store(load(xn[i * channels + c]) * scale[c] + offset[c]);
+            if (silu) {
+                EACH_BLOCK(apply, xn, scale, offset, 1, yn)
+            } else {
+                EACH_BLOCK(apply, xn, scale, offset, 0, yn)
+            }
         }
-        free(scratch);
+        free(mean);
+    }
+}
+
+/* What one picture's backward pass holds for each channel. With z^ = (x + shift - mean) / sd = x * scale + offset and
+   g = up * silu'(z), z = weight * z^ + bias: the sums over pixels of g, g z^ and z^. */
+typedef struct {
+    float *scale, *offset, *g, *gz, *z;
+} Sums;
+
+/* g into dx, which has room for it, and the sums */
+INLINE void gather(long i, long end, long c, long count, long channels, const real *x, const real *up,
+                   const float *weight, const float *bias, int silu, Sums sums, real *dx) {
+    lanes by = fetch(sums.scale + c, count), plus = fetch(sums.offset + c, count);
+    lanes w = fetch(weight + c, count), b = fetch(bias + c, count);
+    lanes of_g = fetch(sums.g + c, count), of_gz = fetch(sums.gz + c, count), of_z = fetch(sums.z + c, count);
+    for (; i < end; i++) {
+        lanes hat = load(x + i * channels + c, count) * by + plus, g = load(up + i * channels + c, count);
+        if (silu) {
+            lanes z = hat * w + b, s = sigmoid(z);
+            g *= s + z * (s - s * s);
+        }
+        of_g += g, of_gz += g * hat, of_z += hat;
+        store(dx + i * channels + c, g, count);
+    }
+    keep(sums.g + c, of_g, count), keep(sums.gz + c, of_gz, count), keep(sums.z + c, of_z, count);
+}
+
+INLINE void combine(long i, long end, long c, long count, long channels, const real *x, const real *beside,
+                    const float *scale, const float *slope, const float *level, real *dx) {
+    lanes by = fetch(scale + c, count), along = fetch(slope + c, count), plus = fetch(level + c, count);
+    for (; i < end; i++) {
+        long at = i * channels + c;
+        lanes d = load(dx + at, count) * by + load(x + at, count) * along + plus;
+        if (beside) d += load(beside + at, count);
+        store(dx + at, d, count);
     }
 }
 
 /* The gradients for the gradient `up` of y: dx like x, dshift (N, channels) or 0; dweight and dbias (N, channels) are
-   each picture's own, for the caller to sum. With z^ = (x + shift - mean) / sd and d = weight * up * silu'(z):
-   dx = (d - mean over the group of d - z^ * mean over the group of d z^) / sd. */
-void NAME(norm_backward)(const real *x, const float *shift, const real *up, const float *weight, const float *bias,
+   each picture's own, for the caller to sum. With g as in Sums and d = weight * g:
+   dx = (d - mean over the group of d - z^ * mean over the group of d z^) / sd + beside, if that is not 0: the gradient
+   that x has from elsewhere. */
+void NAME(norm_backward)(const real *x, const float *shift, const real *up, const real *beside, const float *weight, const float *bias,
                          const float *stats, real *dx, float *dshift, float *dweight, float *dbias, long N, long pixels,
                          long channels, long groups, int silu, int threads) {
     long width = channels / groups;
     (void)threads;
 #pragma omp parallel num_threads(threads)
     {
-        float *scratch = malloc((5 + pixels) * channels * sizeof(float));
-        float *restrict scale = scratch, *restrict offset = scratch + channels, *restrict total = scratch + 2 * channels;
-        float *restrict slope = scratch + 3 * channels, *restrict level = scratch + 4 * channels;
-        float *restrict d = scratch + 5 * channels;
+        float *scale = malloc(5 * channels * sizeof(float)), *offset = scale + channels, *total = scale + 2 * channels;
+        float *slope = scale + 3 * channels, *level = scale + 4 * channels;
 #pragma omp for schedule(static)
         for (long n = 0; n < N; n++) {
-            const real *restrict xn = x + n * pixels * channels, *restrict un = up + n * pixels * channels;
-            real *restrict dn = dx + n * pixels * channels;
-            float *restrict dw = dweight + n * channels, *restrict db = dbias + n * channels;
-            for (long c = 0; c < channels; c++) { /* z^ = x * scale + offset */
+            const real *xn = x + n * pixels * channels, *un = up + n * pixels * channels;
+            real *dn = dx + n * pixels * channels;
+            float *dw = dweight + n * channels, *db = dbias + n * channels;
+            for (long c = 0; c < channels; c++) {
                 const float *s = stats + (n * groups + c / width) * 2;
                 scale[c] = s[1], offset[c] = ((shift ? shift[n * channels + c] : 0.f) - s[0]) * s[1];
                 dw[c] = db[c] = total[c] = 0;
             }
-            for (long i = 0; i < pixels; i++) {
-                const real *restrict xi = xn + i * channels, *restrict ui = un + i * channels;
-                float *restrict di = d + i * channels;
-                if (silu)
-#pragma omp simd
-                    for (long c = 0; c < channels; c++) {
-                        float h = load(xi[c]) * scale[c] + offset[c], z = h * weight[c] + bias[c], s = sigmoid(z);
-                        float g = load(ui[c]) * s * (1.f + z * (1.f - s));
-                        di[c] = g, db[c] += g, dw[c] += g * h, total[c] += h;
-                    }
-                else
-#pragma omp simd
-                    for (long c = 0; c < channels; c++) {
-                        float h = load(xi[c]) * scale[c] + offset[c], g = load(ui[c]);
-                        di[c] = g, db[c] += g, dw[c] += g * h, total[c] += h;
-                    }
+            Sums sums = {scale, offset, db, dw, total};
+            if (silu) {
+                EACH_BLOCK(gather, xn, un, weight, bias, 1, sums, dn)
+            } else {
+                EACH_BLOCK(gather, xn, un, weight, bias, 0, sums, dn)
             }
             for (long g = 0; g < groups; g++) {
                 double first = 0, second = 0;
@@ -153,11 +158,12 @@ void NAME(norm_backward)(const real *x, const float *shift, const real *up, cons
                     scale[c] = r * weight[c];
                 }
             }
-            for (long i = 0; i < pixels; i++)
-                for (long c = 0; c < channels; c++)
-                    dn[i * channels + c] =
-                        store(d[i * channels + c] * scale[c] + load(xn[i * channels + c]) * slope[c] + level[c]);
+            if (beside) {
+                EACH_BLOCK(combine, xn, beside + n * pixels * channels, scale, slope, level, dn)
+            } else {
+                EACH_BLOCK(combine, xn, 0, scale, slope, level, dn)
+            }
         }
-        free(scratch);
+        free(scale);
     }
 }

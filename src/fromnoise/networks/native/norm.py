@@ -39,9 +39,22 @@ def group_norm(
     >>> bool(torch.allclose(y.reshape(2, 2, -1).mean(2), torch.zeros(2, 2), atol=1e-6))
     True
     """
+    return forked_group_norm(x, weight, bias, groups, shift=shift, silu=silu)[1]
+
+
+def forked_group_norm(
+    x: Tensor, weight: Tensor, bias: Tensor, groups: int, *, shift: Tensor | None = None, silu: bool = False
+) -> tuple[Tensor, Tensor]:
+    """x itself and its `group_norm`, for a path around what follows: backward both gradients are summed on the way.
+
+    >>> x = torch.randn(2, 8, 4, 4)
+    >>> around, y = forked_group_norm(x, torch.ones(8), torch.zeros(8), 2)
+    >>> torch.equal(around, x), torch.equal(y, group_norm(x, torch.ones(8), torch.zeros(8), 2))
+    (True, True)
+    """
     if compiled(x) and _fits(x, weight, bias, groups, shift):
         return _Compiled.apply(x, weight, bias, shift, groups, silu)
-    return _plain(x, weight, bias, shift, groups, silu)
+    return x, _plain(x, weight, bias, shift, groups, silu)
 
 
 def compiled(x: Tensor) -> bool:
@@ -56,7 +69,7 @@ def compiled(x: Tensor) -> bool:
         and x.numel() > 0
         and x.is_contiguous(memory_format=torch.channels_last)
         and not torch.compiler.is_compiling()
-        and not _transformed()
+        and not transformed()
         and library() is not None
     )
 
@@ -68,35 +81,38 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor, groups: int, shift: Tensor | 
     return whole and (shift is None or shift.shape == x.shape[:2])
 
 
-def _transformed() -> bool:
+def transformed() -> bool:
     """Whether torch.func or forward-mode differentiation is at work, which see only PyTorch's own operations."""
     return bool(torch._C._functorch.peek_interpreter_stack()) or forward_ad._current_level >= 0
 
 
 def _plain(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, silu: bool) -> Tensor:
     h = x if shift is None else x + shift[:, :, None, None].to(x.dtype)
-    if x.device.type == "cpu" or _transformed():
+    if x.device.type == "cpu" or transformed():
         h = h.contiguous()  # channels-last is several times slower there on a CPU, and has no forward-mode derivative
     y = F.group_norm(h, groups, weight, bias)
     return F.silu(y) if silu else y
 
 
 class _Compiled(torch.autograd.Function):
-    """The compiled kernel and its gradient."""
+    """The compiled kernel beside x itself, and their gradient."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, silu: bool
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         y, stats = torch.empty_like(x), _floats(x, len(x), groups, 2)
         exact = [_exact(part) for part in (shift, weight, bias)]
         _call("norm_forward", x, [x, *exact, y, stats], _sizes(x, groups, silu), 1e-5)
         ctx.save_for_backward(x, weight, bias, shift, stats)
         ctx.groups, ctx.silu = groups, silu
-        return y
+        ctx.set_materialize_grads(False)  # x itself may have no gradient
+        return x, y
 
     @staticmethod
-    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, beside: Tensor | None, up: Tensor | None) -> tuple[Tensor | None, ...]:
+        if up is None:
+            return beside, None, None, None, None, None
         x, weight, bias, shift, stats = ctx.saved_tensors
         inputs = [part for part in (x, weight, bias, shift) if part is not None]
         if torch.is_grad_enabled():  # the gradient is to be differentiated again
@@ -104,12 +120,16 @@ class _Compiled(torch.autograd.Function):
             needed = [part for part in inputs if part.requires_grad]
             found = iter(torch.autograd.grad(y, needed, up, create_graph=True))
             moved = [next(found) if part.requires_grad else None for part in inputs]
+            if beside is not None and moved[0] is not None:
+                moved[0] = moved[0] + beside
         else:
             up = up.to(x.dtype).contiguous(memory_format=torch.channels_last)
+            if beside is not None:
+                beside = beside.to(x.dtype).contiguous(memory_format=torch.channels_last)
             dx, sums = torch.empty_like(x), _floats(x, 2, *x.shape[:2])
             exact = [_exact(part) for part in (weight, bias)]
             dshift = None if shift is None else _floats(x, *shift.shape)
-            tensors = [x, _exact(shift), up, *exact, stats, dx, dshift, *sums]
+            tensors = [x, _exact(shift), up, beside, *exact, stats, dx, dshift, *sums]
             _call("norm_backward", x, tensors, _sizes(x, ctx.groups, ctx.silu))
             moved = [dx, *(of.sum(0).to(part.dtype) for of, part in zip(sums, (weight, bias), strict=True))]
             if shift is not None and dshift is not None:
