@@ -116,6 +116,15 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.softmax(scores, dim=-1) @ v
 
 
+def everywhere(linear: nn.Linear, h: Tensor) -> Tensor:
+    """A linear map of the channels of every pixel, as a convolution of one pixel: (B, C, H, W) -> (B, D, H, W).
+
+    >>> everywhere(nn.Linear(2, 3), torch.zeros(1, 2, 4, 5)).shape
+    torch.Size([1, 3, 4, 5])
+    """
+    return convolution(h, linear.weight[:, :, None, None], linear.bias, 1, 0)
+
+
 class Attention(nn.Module):
     """Every pixel looks at every other: h + projection(attention(norm(h))).
 
@@ -136,11 +145,11 @@ class Attention(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         batch, channels, *size = h.shape
-        h, pixels = self.norm.fork(h)
-        pixels = pixels.flatten(2).transpose(1, 2)
-        q, k, v = self.qkv(pixels).view(batch, -1, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
-        seen = attend(q, k, v).transpose(1, 2).reshape(batch, -1, channels)
-        return h + self.out(seen).transpose(1, 2).reshape(batch, channels, *size)
+        h, normal = self.norm.fork(h)
+        pixels = everywhere(self.qkv, normal).permute(0, 2, 3, 1)
+        q, k, v = pixels.reshape(batch, -1, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
+        seen = attend(q, k, v).transpose(1, 2).reshape(batch, *size, channels)
+        return h + everywhere(self.out, seen.permute(0, 3, 1, 2))
 
 
 def beside(h: Tensor, left: Tensor) -> Tensor:
