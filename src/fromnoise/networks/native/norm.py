@@ -131,7 +131,7 @@ class _Compiled(torch.autograd.Function):
             dshift = None if shift is None else _floats(x, *shift.shape)
             tensors = [x, _exact(shift), up, beside, *exact, stats, dx, dshift, *sums]
             _call("norm_backward", x, tensors, _sizes(x, ctx.groups, ctx.silu))
-            moved = [dx, *(of.sum(0).to(part.dtype) for of, part in zip(sums, (weight, bias), strict=True))]
+            moved = [dx, *(of.to(part.dtype) for of, part in zip(sums.sum(1), (weight, bias), strict=True))]
             if shift is not None and dshift is not None:
                 moved.append(dshift.to(shift.dtype))
         return (*moved, *[None] * (6 - len(moved)))
@@ -144,7 +144,9 @@ def _floats(x: Tensor, *shape: int) -> Tensor:
 
 def _exact(part: Tensor | None) -> Tensor | None:
     """In float32 and without gaps."""
-    return None if part is None else part.detach().float().contiguous()
+    if part is None or (part.dtype == torch.float32 and part.is_contiguous()):
+        return part
+    return part.detach().float().contiguous()
 
 
 def _sizes(x: Tensor, groups: int, silu: bool) -> tuple[int, ...]:
