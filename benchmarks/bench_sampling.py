@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 os.environ["TQDM_DISABLE"] = "1"
+os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "16384"  # room for what all contenders compile, not one alone
 
 import contenders as peers
 import torch
