@@ -20,10 +20,11 @@ os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "16384"  # room for what all con
 import contenders as peers
 import torch
 from bench_training import Setup, prepared
-from contenders import SIZES, Contender, clocked, flops, in_turn
+from contenders import SIZES, Contender, clocked, in_turn
 from machine import here
 from torch import nn
 
+from fromnoise.evaluation import flops
 from fromnoise.model import Model, keep_memory
 from fromnoise.model.assembly import make_network
 from fromnoise.model.precision import casting

@@ -33,13 +33,14 @@ import numpy as np
 import torch
 from ceilings import convolution_ceiling, convolutions, matrix_ceiling, matrix_size
 from ceilings import show as show_ceilings
-from contenders import SIZES, Contender, Size, finite, flops, parameters
+from contenders import SIZES, Contender, Size, finite, parameters
 from machine import here
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import fromnoise as fn
 from fromnoise.data import Dataset
+from fromnoise.evaluation import flops
 from fromnoise.model.assembly import make_network
 from fromnoise.model.precision import casting, chosen
 from fromnoise.training.fit import facts_of

@@ -23,8 +23,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 STANDIN = Path(__file__).with_name("standin")
 
@@ -109,16 +107,6 @@ def ratios(rows: Sequence[Mapping[str, Any]], ours: str, *keys: str) -> list[dic
         {"ours": mine["setting"], "peer": f"{its['library']} {its['setting']}"} | {k: mine[k] / its[k] for k in keys}
         for mine, its in pairs
     ]
-
-
-def flops(work: Callable[[], object]) -> int:
-    """FLOPs of some work, matrix products of the attention included.
-
-    The counter does not know the fused attention of the CPU, so attention is done as plain matrix products here.
-    """
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops()
 
 
 def parameters(network: nn.Module) -> int:

@@ -31,7 +31,7 @@ os.environ["TQDM_DISABLE"] = "1"
 import contenders as peers
 import numpy as np
 import torch
-from contenders import SIZES, Contender, flops, parameters
+from contenders import SIZES, Contender, parameters
 from digit_scores import scores
 from machine import here
 from shipped import seconds
@@ -40,6 +40,7 @@ from torch.nn import functional as F
 
 import fromnoise as fn
 from fromnoise.data import load
+from fromnoise.evaluation import flops
 from fromnoise.model import Facts, make_network
 from fromnoise.model.precision import casting, chosen
 from fromnoise.model.store import write_file

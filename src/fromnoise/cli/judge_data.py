@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fromnoise.data import Dataset, load, options
 from fromnoise.errors import UserError
+from fromnoise.evaluation import Spent, spending
 from fromnoise.evaluation.judgement import labels_among
 from fromnoise.model.options import write_toml
 from fromnoise.model.provenance import made_by
@@ -32,11 +33,12 @@ CHUNK = 500
 
 
 class Judged(NamedTuple):
-    """Samples as a data set, the class that each was told (n,) or None, and how to speak of them."""
+    """Samples as a data set, the class that each was told (n,) or None, how to speak of them, and what they took."""
 
     data: Dataset
     told: Tensor | None
     what: str
+    spent: Spent
 
 
 def training_data(model: Model) -> Dataset:
@@ -104,24 +106,37 @@ def alike(data: Dataset, like: Dataset, name: str) -> Dataset:
 def drawn(model: Model, n: int, seed: int, out: Path, like: Dataset, progress: Callable[[int, int], None]) -> Judged:
     """n samples of the model, kept in `out` as they come: the same call goes on where it was stopped."""
     path, mark = out / SAMPLES, _mark(model, seed)
-    rows = _kept(path, mark, model)[:n]
-    told = _told(model, n, seed, like)
-    while len(rows) < n:
-        done = len(rows)
-        some = min(CHUNK, n - done)
-
-        def step(k: int, of: int, done: int = done, some: int = some) -> None:
-            progress(done * of + k * some, n * of)
-
-        part = None if told is None else told[done : done + some]
-        x = model.sample(some, seed=seed, first=done, label=part, progress=step).cpu()
-        rows = np.concatenate([rows, _packed(x, model)]) if done else _packed(x, model)
-        _keep(path, rows, mark)
+    rows, spent = _kept(path, mark, model)
+    rows, told = rows[:n], _told(model, n, seed, like)
+    if len(rows) < n:
+        rows, spent = _more(model, rows, n, seed, told, lambda some: _keep(path, some, mark, Spent()), progress)
+        _keep(path, rows, mark, spent)
     if model.config.sample.weight == 0:
         told = None  # the model was told, and took no notice
     own = rows if model.facts.kind == "images" else like.units.from_own(rows.astype(np.float64)).astype(np.float32)
     way = f"{model.config.sample.solver}, {model.steps()} steps"
-    return Judged(Dataset(like.kind, like.shape, own, like.units), told, f"{n:,} samples, seed {seed}, {way}")
+    return Judged(Dataset(like.kind, like.shape, own, like.units), told, f"{n:,} samples, seed {seed}, {way}", spent)
+
+
+def _more(
+    model: Model, rows: np.ndarray, n: int, seed: int, told: Tensor | None, keep: Callable[[np.ndarray], None],
+    progress: Callable[[int, int], None],
+) -> tuple[np.ndarray, Spent]:  # fmt: skip
+    """The rows and those after them, n in all, kept now and then, and what the new ones took."""
+    spent = Spent(n - len(rows))
+    with spending(spent):
+        while len(rows) < n:
+            done, some = len(rows), min(CHUNK, n - len(rows))
+
+            def step(k: int, of: int, done: int = done, some: int = some) -> None:
+                progress(done * of + k * some, n * of)
+
+            part = None if told is None else told[done : done + some]
+            x = _packed(model.sample(some, seed=seed, first=done, label=part, progress=step).cpu(), model)
+            rows = np.concatenate([rows, x]) if done else x
+            if len(rows) < n:
+                keep(rows)
+    return rows, spent
 
 
 def given(source: str, like: Dataset) -> Judged:
@@ -131,7 +146,7 @@ def given(source: str, like: Dataset) -> Judged:
     if data.labels is not None and set(data.classes) <= set(like.classes):
         names = [like.classes.index(name) for name in data.classes]
         told = torch.tensor(names)[torch.from_numpy(data.labels)]
-    return Judged(data, told, f"{len(data):,} samples of {source}")
+    return Judged(data, told, f"{len(data):,} samples of {source}", Spent())
 
 
 def _told(model: Model, n: int, seed: int, like: Dataset) -> Tensor | None:
@@ -157,28 +172,32 @@ def _mark(model: Model, seed: int) -> str:
     return made_by(model, seed=seed, judged=how)
 
 
-def _keep(path: Path, rows: np.ndarray, mark: str) -> None:
+def _keep(path: Path, rows: np.ndarray, mark: str, spent: Spent) -> None:
     buffer = io.BytesIO()
-    np.savez(buffer, samples=rows, made_by=np.array(mark))
+    took = np.array([spent.samples, spent.seconds, spent.energy])
+    np.savez(buffer, samples=rows, made_by=np.array(mark), spent=took)
     write_file(path, buffer.getvalue())
 
 
-def _kept(path: Path, mark: str, model: Model) -> np.ndarray:
-    """The samples that are there already, if they are whole and of this model and seed.
+def _kept(path: Path, mark: str, model: Model) -> tuple[np.ndarray, Spent]:
+    """The samples that are there already, if they are whole and of this model and seed, and what they took.
 
     Raises UserError for a file that something else made.
     """
     nothing = np.zeros((0, *model.facts.shape), np.float32)
     if not path.exists():
-        return nothing
+        return nothing, Spent()
     try:
         with np.load(path, allow_pickle=False) as file:
             rows, made = file["samples"], str(file["made_by"])
+            samples, seconds, energy = map(float, file.get("spent", (0, 0, 0)))
     except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({type(error).__name__}): move it away or give another --out") from None
     if '"judged"' not in made:
         raise UserError(f"{path} was not written by judge and is not overwritten: give another --out")
-    return rows if made == mark and rows.shape[1:] == tuple(model.facts.shape) else nothing
+    if made != mark or rows.shape[1:] != tuple(model.facts.shape):
+        return nothing, Spent()
+    return rows, Spent(int(samples), seconds, energy)
 
 
 def _pictures(data: Dataset, name: str) -> Dataset:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from fromnoise import figures
+from fromnoise.evaluation import share
+from fromnoise.evaluation.cost import GRAMS, SDXL
 from fromnoise.figures import Heading, Picture, Table, Text
+from fromnoise.training.fit import digest
 
 if TYPE_CHECKING:
     from fromnoise.cli.judge_data import Judged
+    from fromnoise.cli.judging import Outcome, Sides
     from fromnoise.data import Dataset
     from fromnoise.evaluation import Classes, Estimate, Judgement
     from fromnoise.figures.page import Block
@@ -21,21 +26,51 @@ if TYPE_CHECKING:
 SHOWN, PAIRS, ENDS = 64, 8, 16
 """Samples of the grid, of those nearest to training data, and of the surest and least sure."""
 POINTS = 10_000
+MOST_CLASSES = 100
+UNKNOWN = (
+    "Where the data come from, whose they are, whether those in them agreed, and who is missing: no number says it. "
+    "Write it down beside this card before you give the model away."
+)
 
 
-def write(
-    out: Path, found: Judgement, samples: Judged, training: Dataset, known: Estimate | None, numbers: Mapping[str, Any]
-) -> None:
-    """Write index.html and report.md into the folder `out`."""
+def write(out: Path, of: Sides, whole: Outcome, curves: Sequence[tuple[int, Outcome]] = ()) -> None:
+    """Write index.html, report.md and the data card data.md into the folder `out`."""
     from fromnoise.model.store import write_file
 
-    title = f"Judgement of {numbers['model'] or 'samples'}"
+    found, samples, known, numbers = whole
+    title, card = f"Judgement of {numbers['model'] or 'samples'}", data_card(of)
     blocks = [
-        *_opening(found, samples, numbers), *_numbers(found), *_copies(found, samples, training, known),
-        *_classes(found, samples), *_cost(numbers["cost"]),
+        *_opening(found, samples, numbers), *_numbers(found), *_curves(curves),
+        *_copies(found, samples, of.training, known), *_classes(found, samples), *_cost(numbers["cost"]),
+        Heading("The data"), *card,
     ]  # fmt: skip
     figures.page(title, blocks, out / "index.html")
     write_file(out / "report.md", markdown(title, blocks).encode())
+    write_file(out / "data.md", markdown("The data", card).encode())
+
+
+def data_card(of: Sides) -> list[Block]:
+    """What is known of the training data, and what nobody wrote down."""
+    data, options = of.training, {} if of.model is None else dict(of.model.config.data)
+    held = "none: halves of the training data stand in" if of.held_out is None else f"{len(of.held_out):,}"
+    rows = [
+        ["name", options.pop("name", "as given by --reference")],
+        *([key, str(value)] for key, value in options.items()),
+        ["kind", data.kind],
+        ["number", f"{len(data):,}"],
+        ["shape of each", " x ".join(map(str, data.shape))],
+        *([["columns", ", ".join(data.columns)]] if data.columns else []),
+        ["digest", digest(data)],
+        ["held-out data", held],
+    ]
+    blocks: list[Block] = [Table(rows, ("what", "")), Text(UNKNOWN)]
+    if data.labels is not None and len(data.classes) <= MOST_CLASSES:
+        counts = np.bincount(data.labels, minlength=len(data.classes))
+        each = [
+            [name, f"{count:,}", f"{count / len(data):.1%}"] for name, count in zip(data.classes, counts, strict=True)
+        ]
+        blocks.append(Table(each, ("class", "number", "share")))
+    return blocks
 
 
 def markdown(title: str, blocks: list[Block]) -> str:
@@ -70,11 +105,11 @@ def _opening(found: Judgement, samples: Judged, numbers: Mapping[str, Any]) -> l
             f"Judged: {samples.what}; {n['samples']:,} of them beside {n['data']:,} {data}. Compared by "
             f"{found.features.about}. Copies are sought among all {n['training']:,} training data."
         ),
-        Picture(_drawn(samples), f"The first {min(SHOWN, len(samples.data))} samples, none left out."),
+        Picture(drawn(samples), f"The first {min(SHOWN, len(samples.data))} samples, none left out."),
     ]
 
 
-def _drawn(samples: Judged) -> Any:
+def drawn(samples: Judged) -> Any:
     data = samples.data
     if data.kind == "images":
         return figures.draw_samples(data.batch(range(min(SHOWN, len(data)))), "images")
@@ -204,8 +239,56 @@ def _counts(found: Judgement, classes: Classes) -> Any:
     return figures.counts_figure(classes.names, classes.counts, classes.shares, found.n["data"])
 
 
+def _curves(curves: Sequence[tuple[int, Outcome]]) -> list[Block]:
+    if not curves:
+        return []
+    steps, outcomes = zip(*curves, strict=True)
+    return [
+        Heading("Over training"),
+        Picture(
+            figures.checkpoints_figure(steps, panels(outcomes)),
+            "Every checkpoint, judged like the last; dashed what fresh data reach. The bands hold the true number in "
+            "95 % of cases.",
+        ),
+    ]
+
+
+def panels(outcomes: Sequence[Outcome]) -> list[figures.Panel]:
+    """Every number of several judgements, and the share of copies."""
+    found = []
+    for first in outcomes[0].found.numbers:
+        values = [at.found[first.name].value[:3] for at in outcomes]
+        found.append(figures.Panel(first.about.name, values, outcomes[-1].found[first.name].floor[:3]))
+    copied = [share(at.found.copies.count, at.found.n["samples"])[:3] for at in outcomes]
+    return [*found, figures.Panel("share of copies", copied, None)]
+
+
 def _cost(cost: Mapping[str, Any] | None) -> list[Block]:
     if cost is None:
         return []
-    rows = [["parameters", cost["parameters"]], ["steps of a sample", cost["steps"]], ["network calls", cost["calls"]]]
-    return [Heading("What it costs"), Table(rows, ("what", "result"))]
+    calls = cost["calls"] or "found on its way"
+    rows = [
+        ["parameters", f"{cost['parameters']:,}"],
+        ["weights in memory", f"{cost['weight_bytes'] / 1e6:.3g} MB"],
+        ["FLOPs of a network call", f"{cost['call_flops']:.3g}"],
+        ["steps of a sample", cost["steps"]],
+        ["network calls of a sample", calls],
+        ["FLOPs of 1,000 samples", _known(cost["flops"], "")],
+        ["time of 1,000 samples", _known(cost["seconds"], " s")],
+        ["energy of 1,000 samples", _known(cost["kwh"] * 1000, " Wh")],
+        [f"CO2 of 1,000 samples, at {GRAMS:.0f} g a kWh", _known(cost["grams"], " g")],
+        ["memory of this process at most", _known(cost["peak_bytes"] / 1e6, " MB")],
+    ]
+    return [
+        Heading("What it costs"),
+        Table(rows, ("what", "result")),
+        Text(
+            f"For comparison: 1,000 pictures of SDXL were measured at {SDXL:,.0f} g of CO2 (Luccioni, Jernite and "
+            "Strubell 2024). Energy is measured where codecarbon is installed (fromnoise[energy]), and is then that of "
+            "the whole machine while the samples were drawn."
+        ),
+    ]
+
+
+def _known(value: float, unit: str) -> str:
+    return f"{value:.3g}{unit}" if math.isfinite(value) else "not measured"

@@ -22,6 +22,7 @@ COMMANDS = {
     "distil": "train a copy of a model that needs one to four steps where the model needs many",
     "tune": "find the fewest network calls that are as good as the full chain, and sample so from now on",
     "judge": "say how good, how diverse and how new samples are, on one page with every interval",
+    "compare": "judge several runs alike and say which is clearly the better in what, on one page",
     "likelihood": "say how likely data are under a trained model: bound and exact, in nats and bits a dimension",
     "show": "look at data, at a schedule, or at data being noised",
     "figures": "draw the figures of both papers from a trained run, with captions",

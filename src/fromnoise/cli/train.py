@@ -60,10 +60,12 @@ def check_places(args: argparse.Namespace) -> None:
 
 def follow(config: Config, args: argparse.Namespace) -> None:
     """Train as a configuration says, and tell of it."""
+    from fromnoise.cli.audit import Audit
     from fromnoise.training import Finished, Sampled, Skipped, Started, Stepped, fit
 
     began, loss = time.perf_counter(), float("nan")
     started: Started | None = None
+    audit = Audit(config.data)
     with bar("training", args.quiet or not speaks()) as update:
         for event in fit(config, args.out, network=args.network):
             if isinstance(event, Started):
@@ -77,6 +79,8 @@ def follow(config: Config, args: argparse.Namespace) -> None:
                 note(f"step {event.step}: the gradient was not finite and the step was left out ({event.total} so far)")
             elif isinstance(event, Sampled) and speaks():
                 _save_samples(event, config, Path(args.out))
+                if said := audit.look(event):
+                    note(said)
             elif isinstance(event, Finished) and started is not None:
                 _conclude(event, started, loss, time.perf_counter() - began, args)
 

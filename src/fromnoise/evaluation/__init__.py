@@ -3,6 +3,7 @@
 from fromnoise.evaluation.agreement import Agreement, same_class
 from fromnoise.evaluation.calibration import covered, energy_score, ranks, uniform
 from fromnoise.evaluation.classes import Classes, by_class, classifier_of
+from fromnoise.evaluation.cost import Spent, call_flops, cost, flops, spending
 from fromnoise.evaluation.digits import Judged, digit_probabilities, judge_digits
 from fromnoise.evaluation.distances import Measured, beside_floor, sliced_wasserstein
 from fromnoise.evaluation.estimate import Estimate, blocks, normal, share
@@ -14,6 +15,7 @@ from fromnoise.evaluation.log_prob import Bound, FlowDensity, bits, bound, flow
 from fromnoise.evaluation.membership import auc, denoising_errors
 from fromnoise.evaluation.memorisation import Copies, Near, Training, copies
 from fromnoise.evaluation.neighbours import Manifolds, manifolds
+from fromnoise.evaluation.raters import by_guessing, hit_rate, kappa
 from fromnoise.evaluation.transport import wasserstein
 from fromnoise.evaluation.tuning import Confirmed, Quality, Reference, Tried, Tuned, measure_for, planned, tune
 from fromnoise.evaluation.two_sample import told_apart
@@ -36,6 +38,7 @@ __all__ = [
     "Number",
     "Quality",
     "Reference",
+    "Spent",
     "Training",
     "Tried",
     "Tuned",
@@ -46,19 +49,25 @@ __all__ = [
     "blocks",
     "bound",
     "by_class",
+    "by_guessing",
+    "call_flops",
     "classifier_of",
     "copies",
+    "cost",
     "covered",
     "denoising_errors",
     "digit_probabilities",
     "energy_distance",
     "energy_score",
+    "flops",
     "flow",
     "frechet",
     "frechet_limit",
     "gaussian_mmd",
+    "hit_rate",
     "judge",
     "judge_digits",
+    "kappa",
     "kid",
     "manifolds",
     "measure_for",
@@ -69,6 +78,7 @@ __all__ = [
     "same_class",
     "share",
     "sliced_wasserstein",
+    "spending",
     "told_apart",
     "tune",
     "uniform",

@@ -3,6 +3,7 @@
 Importing this room is light: matplotlib, Pillow and torch are loaded when something is drawn.
 """
 
+from fromnoise.figures.comparison import Panel, checkpoints_figure, compared_figure
 from fromnoise.figures.curves import loss_figure
 from fromnoise.figures.data import data_figure
 from fromnoise.figures.fields import draw_fields
@@ -26,13 +27,16 @@ __all__ = [
     "Code",
     "Film",
     "Heading",
+    "Panel",
     "Picture",
     "Table",
     "Text",
     "backward_figure",
     "bound_figure",
     "chain_figure",
+    "checkpoints_figure",
     "clouds_figure",
+    "compared_figure",
     "counts_figure",
     "data_figure",
     "denoising_figure",
