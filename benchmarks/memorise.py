@@ -56,13 +56,13 @@ def hundred(runs: Path, each: int, steps: int, n: int) -> dict[str, Any]:
     rows = np.concatenate([order[labels[order] == digit][:each] for digit in range(10)])
     stages = [steps // part for part in STAGES]
     run, data = fitted(runs / f"hundred-{steps}", rows, steps, stages)
-    index = Training(data)
+    began, index = time.perf_counter(), Training(data)
     fresh, by_step = held_out(index), {}
     for step in stages:
         model = fn.load(checkpoint.folder(run, step))
         by_step[step] = numbers(judged(model, n, index, fresh, runs / f"{run.name}-at-{step}"))
-    said = "; ".join(f"at step {step:,} {found['verdict']}" for step, found in by_step.items())
-    return {"said": said, **training(run), "by_step": by_step}
+    said = ", ".join(f"{it['copies']} copies at step {step:,}" for step, it in by_step.items())
+    return {"said": f"{said}; in the end {by_step[steps]['verdict']}", **spent(began, run), "by_step": by_step}
 
 
 def planted(runs: Path, others: int, times: int, steps: int, n: int) -> dict[str, Any]:
@@ -73,26 +73,24 @@ def planted(runs: Path, others: int, times: int, steps: int, n: int) -> dict[str
     """
     order = np.random.default_rng(SEED).permutation(60_000)[: others + 1]
     run, data = fitted(runs / f"planted-{steps}", np.append(order[:-1], [order[-1]] * times), steps)
-    found: dict[str, Any] = {"training_digit": int(order[-1]), "share_of_data": times / len(data), "beside": {}}
+    began, beside = time.perf_counter(), {}
     for name, like in (("as_trained", data), ("alone", data.take(slice(0, others + 1)))):
         index = Training(like)
         copied = judged(fn.load(run), n, index, held_out(index), runs / f"{run.name}-drawn", data)
         of_it = copied.near.nearest >= others
         told = {"copies_of_it": int((copied.copied & of_it).sum()), "nearest_to_it": int(of_it.sum())}
-        found["beside"][name] = numbers(copied) | told | {"copies_of_others": copied.count - told["copies_of_it"]}
-    said = "; ".join(
-        f"{name} {it['copies_of_it']} of the planted digit, {it['copies_of_others']} of others: {it['verdict']}"
-        for name, it in found["beside"].items()
-    )
-    return {"said": said, **training(run), **found}
+        beside[name] = numbers(copied) | told | {"copies_of_others": copied.count - told["copies_of_it"]}
+    said = ", ".join(f"{told['copies_of_it']} copies of it {name.replace('_', ' ')}" for name, told in beside.items())
+    said += f", {beside['alone']['copies_of_others']} of others; {beside['as_trained']['verdict']}"
+    return {"said": said, **spent(began, run), "digit": order[-1].item(), "share": times / len(data), **beside}
 
 
 def shipped(runs: Path, n: int) -> dict[str, Any]:
     """The digits that come with the package."""
-    model = fn.load("mnist")
+    began, model = time.perf_counter(), fn.load("mnist")
     index = Training(training_data(model))
     found = numbers(judged(model, n, index, held_out(index), runs / "shipped"))
-    return {"said": found["verdict"], **found}
+    return {"said": found["verdict"], **spent(began), **found}
 
 
 def fitted(run: Path, rows: np.ndarray, steps: int, keep: Sequence[int] = ()) -> tuple[Path, Dataset]:
@@ -137,9 +135,14 @@ def numbers(found: Copies) -> dict[str, Any]:
     }
 
 
-def training(run: Path) -> dict[str, Any]:
-    """By which code a run was trained, and how long, whatever judged it."""
-    return {"trained_at": json.loads(begun(run).read_text())["commit"], "training_minutes": seconds(run) / 60}
+def spent(began: float, run: Path | None = None) -> dict[str, Any]:
+    """The minutes since `began`, with those of a training by its log, and by which code that was trained."""
+    judging = (time.perf_counter() - began) / 60
+    if run is None:
+        return {"minutes": judging}
+    training = seconds(run) / 60
+    told = {"training_minutes": training, "trained_at": json.loads(begun(run).read_text())["commit"]}
+    return {"minutes": training + judging, **told}
 
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {"hundred": hundred, "planted": planted, "shipped": shipped}
@@ -157,10 +160,7 @@ def main() -> None:
     found: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {}
     for part in args.parts:
         if found.get(part, {}).get("settings") != (settings := sizes[part] | {"seed": SEED}):
-            began = time.perf_counter()
-            row = PARTS[part](runs, **sizes[part])
-            minutes = (time.perf_counter() - began) / 60
-            found[part] = {**here(), "minutes": minutes, "settings": settings, **row}
+            found[part] = {**here(), "settings": settings, **PARTS[part](runs, **sizes[part])}
             if path:
                 write_file(path, (json.dumps(found, indent=1) + "\n").encode())
         print(f"{part}: {found[part]['said']}", flush=True)

@@ -14,7 +14,7 @@ import pytest
 from commands import POINTS, call, done, refused
 from PIL import Image
 
-from fromnoise.cli.judge_data import SAMPLES, held_back
+from fromnoise.cli.judge_data import SAMPLES, held_back, natural_size
 from fromnoise.figures.page import _STYLE
 
 
@@ -227,3 +227,22 @@ def test_the_page_is_seen_without_overflow(width: int, dark: bool, place) -> Non
     assert found["broken"] == 0
     assert found["paper"] == ("rgb(22, 22, 22)" if dark else "rgb(255, 255, 255)")
     assert "CONSOLE" not in both[1].stderr
+
+
+def test_pictures_are_compared_in_the_size_that_they_have(place) -> None:
+    """A folder of digits of 28 x 28 pixels beside `mnist`, which has other defaults: copies would be missed."""
+    from fromnoise.data import load
+
+    rows = load("mnist", size=28).rows[:120, 0]
+    Path("mine").mkdir()
+    for k, row in enumerate(rows):
+        Image.fromarray(row).save(f"mine/{k:03d}.png")
+    Path("mine/000.png").write_bytes(b"broken")
+    done("judge --generated mine --reference mnist --features pixels --out report --quiet")
+    assert numbers("report/judgement.json")["memorisation"]["copies"] >= 118
+    assert "28 x 28 pixels" in Path("report/report.md").read_text()
+    np.savez("mine.npz", samples=rows[:, None])
+    assert natural_size("mine.npz") == natural_size("mine") == (28, 28)
+    assert natural_size("mnist") is None
+    Image.new("L", (1024, 512)).save("wide.png")
+    assert natural_size("wide.png") == (128, 256)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from fromnoise.data import Dataset, load, options
+from fromnoise.data.decode import open_image
+from fromnoise.data.images import find_images
 from fromnoise.errors import UserError
 from fromnoise.evaluation import Spent, spending
 from fromnoise.evaluation.judgement import labels_among
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from fromnoise.model import Model
 
 SAMPLES = "samples.npz"
+LARGEST = 256
+"""Pixels of a side at which pictures are compared at most."""
 CHUNK = 500
 """Samples that are drawn between two states on disk."""
 
@@ -78,13 +82,49 @@ def held_back(own: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def reference(source: str, generated: str) -> Dataset:
+    """The data called `source`, pictures in the size of those that were generated: these are compared as they are."""
+    size = natural_size(generated)
+    return load(source) if size is None else load(source, **sized(source, size))
+
+
+def natural_size(source: str) -> tuple[int, int] | None:
+    """Height and width of the pictures called `source` as they lie there; None for what is no picture, and for names.
+
+    Of a folder those of the first picture that can be read, no side longer than `LARGEST`.
+    """
+    if "size" not in options(source):
+        shape = load(source).shape
+        return (shape[1], shape[2]) if len(shape) == 3 else None
+    if not (path := Path(source).expanduser()).exists():
+        return None
+    for name in find_images(path) if path.is_dir() else [path.name]:
+        try:
+            width, height = open_image((path if path.is_dir() else path.parent) / name).size
+        except (OSError, ValueError):
+            continue
+        shrink = min(1.0, LARGEST / max(width, height))
+        return max(1, round(height * shrink)), max(1, round(width * shrink))
+    return None
+
+
+def sized(source: str, size: tuple[int, int]) -> dict[str, Any]:
+    """The option by which data take this height and width, where they have one.
+
+    >>> sized("mnist", (28, 28)), sized("moons", (28, 28))
+    ({'size': 28}, {})
+    """
+    if "size" not in options(source):
+        return {}
+    return {"size": size[0] if source == "mnist" else [*size]}
+
+
 def beside(source: str, like: Dataset) -> Dataset:
     """The data called `source`, in the shape and the units of others."""
-    known, given = options(source), {}
-    if like.kind == "images" and "size" in known:
-        height, width = like.shape[1:]
-        given["size"] = height if source == "mnist" else [height, width]
-        if "channels" in known:
+    given: dict[str, Any] = {}
+    if like.kind == "images":
+        given = sized(source, (like.shape[1], like.shape[2]))
+        if "channels" in options(source):
             given["channels"] = like.shape[0]
     return alike(load(source, **given), like, source)
 

@@ -103,10 +103,16 @@ def _opening(found: Judgement, samples: Judged, numbers: Mapping[str, Any]) -> l
         Text(f"{found.copies.verdict[0].upper()}{found.copies.verdict[1:]}."),
         Text(
             f"Judged: {samples.what}; {n['samples']:,} of them beside {n['data']:,} {data}. Compared by "
-            f"{found.features.about}. Copies are sought among all {n['training']:,} training data."
+            f"{found.features.about}. Copies are sought among all {n['training']:,} training data.{_size(samples.data)}"
         ),
         Picture(drawn(samples), f"The first {min(SHOWN, len(samples.data))} samples, none left out."),
     ]
+
+
+def _size(data: Dataset) -> str:
+    if data.kind != "images":
+        return ""
+    return f" All pictures are compared with {data.shape[1]} x {data.shape[2]} pixels."
 
 
 def drawn(samples: Judged) -> Any:

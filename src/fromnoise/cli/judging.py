@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from fromnoise.cli.judge_data import Judged, alike, beside, blank, drawn, given, held_back, training_data
+from fromnoise.cli.judge_data import (
+    Judged,
+    alike,
+    beside,
+    blank,
+    drawn,
+    given,
+    held_back,
+    reference,
+    sized,
+    training_data,
+)
 from fromnoise.cli.progress import Update, bar
 from fromnoise.data import Dataset
 from fromnoise.data import load as load_data
@@ -108,7 +119,7 @@ def _data(args: argparse.Namespace) -> tuple[Model | None, Dataset, Dataset | No
     if model is not None and model.facts.given:
         raise UserError("this model draws samples given something, each of another law: judge draws for one row")
     if model is None:
-        training = load_data(args.reference)
+        training = reference(args.reference, args.generated)
     else:
         training = beside(args.reference, blank(model)) if args.reference else training_data(model)
     if args.held_out:
@@ -118,6 +129,8 @@ def _data(args: argparse.Namespace) -> tuple[Model | None, Dataset, Dataset | No
     if other is None:
         return model, training, None
     name = str(other.pop("name"))
+    if args.reference and training.kind == "images":
+        other |= sized(name, (training.shape[1], training.shape[2]))
     return model, training, alike(load_data(name, **other), training, name)
 
 
