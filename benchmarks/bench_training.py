@@ -244,9 +244,7 @@ def our_step(setup: Setup, precision: str) -> Contender:
     loop = Loop(config, setup.data, None)
     # Each step takes its own batch: prepared several at a time, it would miss the median.
     loop.task.batches.blocks.steps = 1
-    assert config.facts is not None
-    plain = make_network(config, config.facts).to(setup.device)  # counted in float32: no counter sees into our kernels
-    facts = described(loop.bare, lambda: plain(setup.x(), setup.time()))
+    facts = described(loop.bare, lambda: loop.bare(setup.x(), setup.time()))
     facts.update(clip=config.train.clip, ema=config.train.ema)
     return Contender("", "", loop.step, setup.batch, facts, lambda: finite(loop.bare) and not loop.progress.skipped)
 

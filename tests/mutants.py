@@ -35,6 +35,9 @@ written by `make mutants` (`tests/mutants.py`, from `tests/mutants.toml`), which
 def faults() -> list[dict[str, str]]:
     """The mutations, each checked to have exactly one place in the source."""
     listed = tomllib.loads((ROOT / "tests/mutants.toml").read_text())["mutation"]
+    info = Path("/proc/cpuinfo")
+    has = info.read_text() if info.exists() else ""
+    listed = [m for m in listed if m.get("needs", "") in has]  # what this processor cannot run it cannot break
     for m in listed:
         found = (ROOT / "src/fromnoise" / m["file"]).read_text().count(m["old"])
         if found != 1:

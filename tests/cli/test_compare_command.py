@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from commands import POINTS, done, refused
+
+from fromnoise.cli.compare import better
+from fromnoise.cli.judge_data import SAMPLES
+from fromnoise.evaluation import Estimate
 
 
 @pytest.fixture
@@ -14,6 +20,36 @@ def rolls(place):
     """One run that has hardly learned, with its checkpoints, and one that has learned nothing."""
     done(f"train moons --out learned {POINTS} --data.n 400 --train.steps 30 --train.keep 9 --train.checkpoint_every 10")
     done(f"train moons --out nothing {POINTS} --data.n 400 --train.steps 1")
+
+
+def judged(**values: tuple[float, float, float]) -> SimpleNamespace:
+    """As much of an outcome as `better` looks at: numbers by name, energy low ones good, recall high ones."""
+    good = {"energy": "low", "recall": "high"}
+    each = [
+        SimpleNamespace(name=name, about=SimpleNamespace(name=name, better=good[name]), value=Estimate(*value))
+        for name, value in values.items()
+    ]
+
+    class Found(dict):
+        numbers = each
+
+    return SimpleNamespace(found=Found({one.name: one for one in each}))
+
+
+@pytest.mark.parametrize(
+    ("energy", "expected"),
+    [
+        ([(1.0, 0.8, 1.2), (2.0, 1.5, 2.5), (3.0, 1.3, 4.0)], "a"),
+        ([(1.0, 0.8, 1.6), (2.0, 1.5, 2.5), (3.0, 2.0, 4.0)], "not told apart"),
+        ([(3.0, 2.0, 4.0), (2.5, 2.2, 2.8), (1.0, 0.5, 1.9)], "c"),
+        ([(1.0, 0.8, 1.5), (2.0, 1.5, 2.5), (3.0, 2.0, 4.0)], "not told apart"),
+        ([(1.0, float("nan"), float("nan")), (2.0, 1.5, 2.5), (3.0, 2.0, 4.0)], "not told apart"),
+    ],
+)
+def test_the_better_run_is_better_than_all_beyond_both_intervals(energy, expected: str) -> None:
+    runs = [judged(energy=value, recall=tuple(-end for end in (value[0], value[2], value[1]))) for value in energy]
+    found = better(dict(zip("abc", runs, strict=True)))
+    assert found == {"energy": expected, "recall": expected}
 
 
 def numbers(path: str) -> dict:
@@ -63,7 +99,7 @@ def test_a_data_card_lies_beside_the_page_and_costs_are_told(rolls) -> None:
     [
         ("compare learned --out report", "compare takes two RUNs or more"),
         ("compare learned learned --out report", "learned stands there twice"),
-        ("compare learned other --out report", "say by what all are judged with --reference"),
+        ("compare learned other --out report", "say by what all are judged"),
         ("judge nothing --all --out report", "--train.keep 10"),
         ("judge --all --generated moons --reference moons --out report", "leave --generated out"),
     ],
@@ -72,3 +108,20 @@ def test_what_is_refused(rolls, line: str, expected: str) -> None:
     if "other" in line:
         done(f"train moons --out other {POINTS} --data.n 401 --train.steps 1")
     refused(line, expected)
+
+
+def test_the_card_is_of_the_data_that_were_used(rolls) -> None:
+    done("judge learned -n 150 --reference swissroll --out report --quiet")
+    card = Path("report/data.md").read_text()
+    assert "| name | swissroll |" in card
+    assert "400" not in card
+
+
+def test_samples_told_other_classes_are_drawn_anew(place) -> None:
+    """The shares of the classes are the reference's."""
+    done(f"train moons --out run {POINTS} --data.n 400 --process.conditional true")
+    done("sample run -n 220 --label 0 --out few.csv")
+    done("judge run -n 150 --out report --quiet")
+    first = np.load(f"report/{SAMPLES}")["samples"]
+    done("judge run -n 150 --reference few.csv --out report --quiet")
+    assert not np.array_equal(first, np.load(f"report/{SAMPLES}")["samples"])

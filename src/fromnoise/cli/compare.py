@@ -72,23 +72,27 @@ def run(args: argparse.Namespace) -> None:
 def _read(args: argparse.Namespace) -> list[tuple[str, argparse.Namespace, Sides]]:
     """Each run's name, its line, and what it is judged beside. Raises UserError where these are not the same."""
     from fromnoise.cli.judging import sides
-    from fromnoise.training.fit import digest
 
     found: list[tuple[str, argparse.Namespace, Sides]] = []
-    known = set()
     for model in args.models:
+        if any(Path(model) == Path(name) for name, *_ in found):
+            raise UserError(f"{model} stands there twice")
         line = argparse.Namespace(**vars(args) | {"model": model, "generated": None})
         of = sides(line)
-        known.add((digest(of.training), None if of.held_out is None else digest(of.held_out), of.features.name))
-        if len(known) > 1:
+        if found and _beside(of) != _beside(found[0][2]):
             raise UserError(
-                f"{model} was trained on other data than {args.models[0]}: say by what all are judged with --reference "
-                "and --held-out"
+                f"{model} would be judged beside other data, or by other features, than {args.models[0]}: say by what "
+                "all are judged with --reference, --held-out and --features"
             )
-        if any(model == name for name, *_ in found):
-            raise UserError(f"{model} stands there twice")
         found.append((model, line, of))
     return found
+
+
+def _beside(of: Sides) -> tuple[str, str, str]:
+    """What must be the same for all runs."""
+    from fromnoise.training.fit import digest
+
+    return digest(of.training), "" if of.held_out is None else digest(of.held_out), of.features.name
 
 
 def _folder(name: str) -> str:

@@ -145,9 +145,10 @@ def alike(data: Dataset, like: Dataset, name: str) -> Dataset:
 
 def drawn(model: Model, n: int, seed: int, out: Path, like: Dataset, progress: Callable[[int, int], None]) -> Judged:
     """n samples of the model, kept in `out` as they come: the same call goes on where it was stopped."""
-    path, mark = out / SAMPLES, _mark(model, seed)
+    told = _told(model, n, seed, like)
+    path, mark = out / SAMPLES, _mark(model, seed, _shares(model, like))
     rows, spent = _kept(path, mark, model)
-    rows, told = rows[:n], _told(model, n, seed, like)
+    rows = rows[:n]
     if len(rows) < n:
         rows, spent = _more(model, rows, n, seed, told, lambda some: _keep(path, some, mark, Spent()), progress)
         _keep(path, rows, mark, spent)
@@ -191,13 +192,18 @@ def given(source: str, like: Dataset) -> Judged:
 
 def _told(model: Model, n: int, seed: int, like: Dataset) -> Tensor | None:
     """The class that each of n samples is told, by chance with the shares of the training data."""
+    shares = _shares(model, like)
+    return None if shares is None else torch.from_numpy(np.random.default_rng(seed).choice(len(shares), n, p=shares))
+
+
+def _shares(model: Model, like: Dataset) -> np.ndarray | None:
+    """Of the model's classes among the data; None where it is not told any."""
     if not model.config.process.conditional:
         return None
     names = model.facts.classes
     labels = labels_among(like, names) if len(like) else None
-    counts = torch.ones(len(names)) if labels is None else torch.bincount(labels, minlength=len(names)).float()
-    drawn = np.random.default_rng(seed).choice(len(names), n, p=(counts / counts.sum()).double().numpy())
-    return torch.from_numpy(drawn)
+    counts = torch.ones(len(names)) if labels is None else torch.bincount(labels, minlength=len(names))
+    return (counts.double() / counts.sum()).numpy()
 
 
 def _packed(x: Tensor, model: Model) -> np.ndarray:
@@ -206,15 +212,16 @@ def _packed(x: Tensor, model: Model) -> np.ndarray:
     return to_uint8(x) if model.facts.kind == "images" else x.cpu().numpy().astype(np.float32)
 
 
-def _mark(model: Model, seed: int) -> str:
-    """What decides the samples: the weights, how they are drawn, and the seed."""
-    how = hashlib.sha256(write_toml(model.config.to_dict()).encode()).hexdigest()[:16]
+def _mark(model: Model, seed: int, shares: np.ndarray | None) -> str:
+    """What decides the samples: the weights, how they are drawn, the shares of the classes, and the seed."""
+    said = write_toml(model.config.to_dict()) + ("" if shares is None else str(shares.tolist()))
+    how = hashlib.sha256(said.encode()).hexdigest()[:16]
     return made_by(model, seed=seed, judged=how)
 
 
 def _keep(path: Path, rows: np.ndarray, mark: str, spent: Spent) -> None:
     buffer = io.BytesIO()
-    took = np.array([spent.samples, spent.seconds, spent.energy])
+    took = np.array([spent.samples, spent.seconds, spent.energy, spent.peak])
     np.savez(buffer, samples=rows, made_by=np.array(mark), spent=took)
     write_file(path, buffer.getvalue())
 
@@ -230,14 +237,14 @@ def _kept(path: Path, mark: str, model: Model) -> tuple[np.ndarray, Spent]:
     try:
         with np.load(path, allow_pickle=False) as file:
             rows, made = file["samples"], str(file["made_by"])
-            samples, seconds, energy = map(float, file.get("spent", (0, 0, 0)))
+            samples, seconds, energy, peak = map(float, file.get("spent", (0, 0, 0, 0)))
     except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({type(error).__name__}): move it away or give another --out") from None
     if '"judged"' not in made:
         raise UserError(f"{path} was not written by judge and is not overwritten: give another --out")
     if made != mark or rows.shape[1:] != tuple(model.facts.shape):
         return nothing, Spent()
-    return rows, Spent(int(samples), seconds, energy)
+    return rows, Spent(int(samples), seconds, energy, peak)
 
 
 def _pictures(data: Dataset, name: str) -> Dataset:

@@ -51,11 +51,10 @@ def write(out: Path, of: Sides, whole: Outcome, curves: Sequence[tuple[int, Outc
 
 def data_card(of: Sides) -> list[Block]:
     """What is known of the training data, and what nobody wrote down."""
-    data, options = of.training, {} if of.model is None else dict(of.model.config.data)
+    data = of.training
     held = "none: halves of the training data stand in" if of.held_out is None else f"{len(of.held_out):,}"
     rows = [
-        ["name", options.pop("name", "as given by --reference")],
-        *([key, str(value)] for key, value in options.items()),
+        *([key, str(value)] for key, value in of.source.items()),
         ["kind", data.kind],
         ["number", f"{len(data):,}"],
         ["shape of each", " x ".join(map(str, data.shape))],
@@ -283,15 +282,15 @@ def _cost(cost: Mapping[str, Any] | None) -> list[Block]:
         ["time of 1,000 samples", _known(cost["seconds"], " s")],
         ["energy of 1,000 samples", _known(cost["kwh"] * 1000, " Wh")],
         [f"CO2 of 1,000 samples, at {GRAMS:.0f} g a kWh", _known(cost["grams"], " g")],
-        ["memory of this process at most", _known(cost["peak_bytes"] / 1e6, " MB")],
+        ["memory of the process that drew them, at most", _known(cost["peak_bytes"] / 1e6, " MB")],
     ]
     return [
         Heading("What it costs"),
         Table(rows, ("what", "result")),
         Text(
             f"For comparison: 1,000 pictures of SDXL were measured at {SDXL:,.0f} g of CO2 (Luccioni, Jernite and "
-            "Strubell 2024). Energy is measured where codecarbon is installed (fromnoise[energy]), and is then that of "
-            "the whole machine while the samples were drawn."
+            "Strubell 2024), with the power stations of the place where they were drawn. Energy is measured where "
+            "codecarbon is installed (fromnoise[energy]), and is that of the whole machine while samples were drawn."
         ),
     ]
 

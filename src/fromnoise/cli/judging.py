@@ -44,12 +44,16 @@ MEMBERS = 1000
 
 
 class Sides(NamedTuple):
-    """The model, if samples are one's, what it was trained on, what it has not seen, and what is compared."""
+    """The model, if samples are one's, what it was trained on, what it has not seen, and what is compared.
+
+    `source` is what the training data are called, with their options.
+    """
 
     model: Model | None
     training: Dataset
     held_out: Dataset | None
     features: Features
+    source: dict[str, Any]
 
 
 class Outcome(NamedTuple):
@@ -64,13 +68,14 @@ class Outcome(NamedTuple):
 def sides(args: argparse.Namespace) -> Sides:
     """What the line names, read. Raises UserError for what cannot be compared."""
     model, training, held_out = _data(args)
-    return Sides(model, training, held_out, _features(args.features, training))
+    source = {"name": args.reference} if args.reference or model is None else dict(model.config.data)
+    return Sides(model, training, held_out, _features(args.features, training), source)
 
 
 def outcome(of: Sides, args: argparse.Namespace, out: Path) -> Outcome:
     """Draw or read the samples, and judge them; what is drawn is kept in `out`."""
     began = time.perf_counter()
-    model, training, held_out, features = of
+    model, training, held_out, features, _ = of
     with bar("samples", args.quiet) as update:
         samples = _samples(args, model, training, out, update)
     with bar("judging", args.quiet) as update:

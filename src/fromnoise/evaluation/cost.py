@@ -26,11 +26,12 @@ SDXL = 1594.0
 
 @dataclass
 class Spent:
-    """Seconds, and kilowatt-hours (NaN where they cannot be measured), that some samples took."""
+    """Seconds, kilowatt-hours (NaN where they cannot be measured) and bytes at most, that some samples took."""
 
     samples: int = 0
     seconds: float = 0.0
     energy: float = 0.0
+    peak: float = 0.0
 
 
 @contextlib.contextmanager
@@ -52,6 +53,7 @@ def spending(on: Spent) -> Iterator[None]:
     finally:
         on.seconds += time.perf_counter() - began
         on.energy += _read(meter)
+        on.peak = peak_memory()
 
 
 def _meter() -> Any:
@@ -119,7 +121,7 @@ def cost(model: Model, spent: Spent) -> dict[str, Any]:
     """What a sample takes, and 1,000 of them by what was spent: a dictionary for JSON, NaN for what is not known.
 
     Keys: parameters, weight_bytes, call_flops, steps, calls (None for a solver that finds out on its way), and for
-    1,000 samples flops, seconds, kwh, grams; peak_bytes of this process.
+    1,000 samples flops, seconds, kwh, grams; peak_bytes of the process that drew them.
 
     >>> import fromnoise as fn
     >>> found = cost(fn.load("swissroll"), Spent(500, 2.0, math.nan))
@@ -139,5 +141,5 @@ def cost(model: Model, spent: Spent) -> dict[str, Any]:
         "seconds": many * spent.seconds,
         "kwh": many * spent.energy,
         "grams": many * spent.energy * GRAMS,
-        "peak_bytes": peak_memory(),
+        "peak_bytes": spent.peak or math.nan,
     }

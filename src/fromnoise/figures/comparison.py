@@ -63,7 +63,13 @@ def compared_figure(names: Sequence[str], panels: Sequence[Panel]) -> Figure:
         for ax, panel in zip(axes.flat, panels, strict=False):
             values, low, high = np.array(panel.values).T
             ax.errorbar(
-                values, places, xerr=[values - low, high - values], fmt="o", color=PALETTE[0], markersize=3, capsize=2
+                values,
+                places,
+                xerr=np.maximum([values - low, high - values], 0),
+                fmt="o",
+                color=PALETTE[0],
+                markersize=3,
+                capsize=2,
             )
             if panel.floor is not None:
                 ax.axvline(panel.floor[0], color=PALETTE[1], linestyle="--", linewidth=0.9)

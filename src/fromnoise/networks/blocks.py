@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fromnoise.networks.native import compiled, convolution, forked_group_norm, group_norm, library
+from fromnoise.networks.native import compiled, convolve, forked_group_norm, group_norm, library
 
 
 def divisor(number: int, most: int) -> int:
@@ -58,7 +58,7 @@ class Convolution(nn.Conv2d):
     def forward(self, h: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, channels, ceil(H / step), ceil(W / step))."""
         assert self.bias is not None
-        return convolution(h, self.weight, self.bias, self.stride[0], self.kernel_size[0] // 2)
+        return convolve(h, self.weight, self.bias, self.stride[0], self.kernel_size[0] // 2)
 
 
 def layout(x: Tensor) -> torch.memory_format:
@@ -122,7 +122,7 @@ def everywhere(linear: nn.Linear, h: Tensor) -> Tensor:
     >>> everywhere(nn.Linear(2, 3), torch.zeros(1, 2, 4, 5)).shape
     torch.Size([1, 3, 4, 5])
     """
-    return convolution(h, linear.weight[:, :, None, None], linear.bias, 1, 0)
+    return convolve(h, linear.weight[:, :, None, None], linear.bias, 1, 0)
 
 
 class Attention(nn.Module):

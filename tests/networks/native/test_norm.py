@@ -110,6 +110,35 @@ def test_a_mean_far_from_zero_costs_no_more_than_the_numbers_hold(silu: bool) ->
 
 
 @needs_kernels
+@pytest.mark.parametrize(("side", "corner"), [(512, 0.0), (256, 100.0), (64, 10.0)])
+def test_large_pictures_and_an_odd_first_pixel_cost_no_accuracy(side: int, corner: float) -> None:
+    torch.manual_seed(0)
+    x = (torch.randn(1, 8, side, side) + 3).contiguous(memory_format=LAST)
+    x[..., 0, 0] += corner
+    y = group_norm(x, torch.ones(8), torch.zeros(8), 2)
+    assert gap(y, F.group_norm(x.double(), 2)) < 5e-5
+
+
+def test_tensors_without_numbers_take_pytorchs_own_operations() -> None:
+    """Fake ones have no memory to read, and a traced one must leave its operations in the graph."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    with FakeTensorMode():
+        x = torch.empty(2, 8, 4, 4).contiguous(memory_format=LAST)
+        assert group_norm(x, torch.ones(8), torch.zeros(8), 2).shape == x.shape
+    x, norm = torch.randn(2, 8, 4, 4).contiguous(memory_format=LAST), Norm(8, 2)
+    assert torch.allclose(make_fx(norm)(x)(x), norm(x), atol=1e-5)
+
+
+@needs_kernels
+def test_the_path_around_needs_no_gradient_where_x_needs_none() -> None:
+    around, y = forked_group_norm(torch.zeros(1, 4, 2, 2), torch.ones(4, requires_grad=True), torch.zeros(4), 1)
+    assert not around.requires_grad
+    assert y.requires_grad
+
+
+@needs_kernels
 def test_a_picture_does_not_depend_on_the_others() -> None:
     parts = case(7, 24, 5, 6, torch.bfloat16)
     whole = group_norm(parts["x"], parts["weight"], parts["bias"], 6, silu=True)

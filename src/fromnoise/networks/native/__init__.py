@@ -1,7 +1,7 @@
 """Kernels in C, compiled at first use where there is a compiler; each has a path in plain PyTorch beside it."""
 
 from fromnoise.networks.native.build import library, why_none
-from fromnoise.networks.native.convolution import convolution, tiles
+from fromnoise.networks.native.convolution import convolve, tiles
 from fromnoise.networks.native.norm import compiled, forked_group_norm, group_norm
 
-__all__ = ["compiled", "convolution", "forked_group_norm", "group_norm", "library", "tiles", "why_none"]
+__all__ = ["compiled", "convolve", "forked_group_norm", "group_norm", "library", "tiles", "why_none"]

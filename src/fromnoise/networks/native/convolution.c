@@ -15,6 +15,9 @@
 
 enum { PIXELS = 32, PAIRS = 16, CACHE = 1 << 20 }; /* of a tile, of the second cache what a group may take */
 
+/* What is in memory by now must be there: compilers do not know what tile instructions read. */
+#define SETTLED(address) __asm__ volatile("" : : "r"(address) : "memory")
+
 typedef struct {
     uint8_t palette, start, none[14];
     uint16_t bytes[16];
@@ -107,6 +110,7 @@ INLINE void multiply(const Work *w, long steps, long o, long i, long tap, int fr
         _tile_loadd(0, sums, row); _tile_loadd(1, sums + 16, row);
         _tile_loadd(2, sums + wide, row); _tile_loadd(3, sums + wide + 16, row);
     }
+    SETTLED(a);
     for (long s = 0; s < steps; s++, a += 16 * PIXELS, b += 16 * PIXELS) {
         _tile_loadd(4, a, 64); _tile_loadd(6, b, 64); _tile_loadd(7, b + next_b, 64); _tile_loadd(5, a + next_a, 64);
         _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
@@ -132,6 +136,7 @@ static void *room(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 6
 int weight_gradient(const real *x, const real *up, float *dweight, float *dbias, long N, long H, long W, long inputs,
                     long outputs, long side, int threads) {
     if (side == 1) W *= H, H = 1;
+    if (threads > N) threads = N;
     long reach = side / 2, pitch = W + (side == 1 ? W % 2 : reach), image = (H + reach) * pitch;
     Work of = {.pitch = pitch, .image = image, .margin = (reach * (pitch + 1) + 1) / 2 * 2, .side = side};
     of.ins = (inputs + 31) / 32 * 32, of.outs = (outputs + 31) / 32 * 32, of.taps = side * side;
@@ -158,6 +163,7 @@ int weight_gradient(const real *x, const real *up, float *dweight, float *dbias,
             Tiles tiles = {.palette = 1}, before;
             for (int k = 0; k < 8; k++) tiles.bytes[k] = 64, tiles.rows[k] = 16;
             _tile_storeconfig(&before); /* other libraries of this process have tiles of their own */
+            SETTLED(&tiles);
             _tile_loadconfig(&tiles);
 #pragma omp for schedule(static)
             for (long t = 0; t < threads; t++) {

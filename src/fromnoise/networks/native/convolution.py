@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fromnoise.networks.native.build import library
-from fromnoise.networks.native.norm import transformed
+from fromnoise.networks.native.norm import PLAIN, transformed
 
 LAST = torch.channels_last
 
 
-def convolution(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
     """The convolution of x with `weight`, plus bias, in the type that autocast asks for.
 
     In bfloat16 on a CPU with AMX tiles, with pictures that lie channels-last, a step of 1 and a kernel of 1 x 1 or
@@ -33,7 +33,7 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: i
     Returns:
         Shape (B, channels, H', W').
 
-    >>> convolution(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3), torch.zeros(1), 1, 1)[0, 0, 1, 1]
+    >>> convolve(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3), torch.zeros(1), 1, 1)[0, 0, 1, 1]
     tensor(9.)
     """
     if _fits(x, weight, bias, stride, padding) and tiles():
@@ -56,6 +56,8 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) ->
     """Whether a gradient of the weights will be asked for, of what the kernel can do."""
     if not (torch.is_grad_enabled() and weight.requires_grad and x.device.type == "cpu" and x.numel()):
         return False
+    if type(x) not in PLAIN or torch.compiler.is_compiling() or transformed():
+        return False
     casts = torch.is_autocast_enabled("cpu")
     kind = torch.get_autocast_dtype("cpu") if casts else x.dtype
     exact = weight.dtype == bias.dtype == torch.float32
@@ -69,8 +71,6 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) ->
         and weight.shape == shape
         and bias.shape == shape[:1]
         and x.is_contiguous(memory_format=LAST)
-        and not torch.compiler.is_compiling()
-        and not transformed()
     )
 
 
@@ -92,11 +92,12 @@ class _Compiled(torch.autograd.Function):
             found = iter(torch.autograd.grad(y, parts, up, create_graph=True))
             return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
         up = up.to(x.dtype).contiguous(memory_format=LAST)
-        dx = None
-        if ctx.needs_input_grad[0]:
-            only_x = [True, False, False]
-            dx = torch.ops.aten.convolution_backward(up, x, low, None, *_settings(weight), only_x)[0]
-        return dx, *weight_gradient(x, up, weight.shape[-1])
+        ours = weight_gradient(x, up, weight.shape[-1])
+        asked = [ctx.needs_input_grad[0], *[ours is None] * 2]
+        dx, dweight, dbias = torch.ops.aten.convolution_backward(
+            up, x, low, list(bias.shape), *_settings(weight), asked
+        )
+        return (dx, dweight.float(), dbias.float()) if ours is None else (dx, *ours)
 
 
 def _settings(weight: Tensor) -> tuple[Any, ...]:
@@ -105,21 +106,21 @@ def _settings(weight: Tensor) -> tuple[Any, ...]:
     return [1, 1], [padding, padding], [1, 1], False, [0, 0], 1
 
 
-def weight_gradient(x: Tensor, up: Tensor, side: int) -> tuple[Tensor, Tensor]:
+def weight_gradient(x: Tensor, up: Tensor, side: int) -> tuple[Tensor, Tensor] | None:
     """The gradients of weight (channels, C, side, side) and bias (channels,), float32, by the compiled kernel.
 
-    x (B, C, H, W) and up (B, channels, H, W) are bfloat16 and lie channels-last; `tiles()` must be True.
+    x (B, C, H, W) and up (B, channels, H, W) are bfloat16 and lie channels-last; `tiles()` must be True. None where
+    there is no memory for it: each thread has sums of its own.
     """
-    dweight = torch.empty(up.shape[1], x.shape[1], side, side, dtype=torch.float32)
-    dbias = torch.empty(up.shape[1], dtype=torch.float32)
+    dweight = torch.empty(up.shape[1], x.shape[1], side, side, dtype=torch.float32, device=x.device)
+    dbias = torch.empty(up.shape[1], dtype=torch.float32, device=x.device)
     n, inputs, height, width = x.shape
     found = library()
     assert found is not None
+    assert tiles()  # without the system's leave the kernel would end the process
     failed = found.weight_gradient(
         *(ctypes.c_void_p(part.data_ptr()) for part in (x, up, dweight, dbias)),
         *map(ctypes.c_long, (n, height, width, inputs, up.shape[1], side)),
         ctypes.c_int(torch.get_num_threads()),
     )
-    if failed:
-        raise MemoryError("there is no memory for the gradient of a convolution: take a smaller --train.batch")
-    return dweight, dbias
+    return None if failed else (dweight, dbias)

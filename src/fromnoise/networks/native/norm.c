@@ -24,15 +24,18 @@ INLINE void ahead(const real *from, long i, long channels) {
     for (const char *end = at + TILE * channels * sizeof(real); at < end; at += 64) __builtin_prefetch(at);
 }
 
-/* Sums and sums of squares about the first pixel, which costs no accuracy where a channel's mean is far from 0. */
-INLINE void moments(long i, long end, long c, long count, long channels, const real *x, float *sum, float *squares) {
+/* Sums and sums of squares about the first pixel, which costs no accuracy where a channel's mean is far from 0; each
+   tile's in float, all tiles' in double, so that neither a large picture nor an odd first pixel costs any. */
+INLINE void moments(long i, long end, long c, long count, long channels, const real *x, double *sum, double *squares) {
     if (!c) ahead(x, i, channels);
-    lanes about = load(x + c, count), s = fetch(sum + c, count), q = fetch(squares + c, count);
+    lanes about = load(x + c, count), s = all(0.f), q = all(0.f);
     for (; i < end; i++) {
         lanes d = load(x + i * channels + c, count) - about;
         s += d, q += d * d;
     }
-    keep(sum + c, s, count), keep(squares + c, q, count);
+    float of_s[LANES], of_q[LANES];
+    keep(of_s, s, LANES), keep(of_q, q, LANES);
+    for (long k = 0; k < count; k++) sum[c + k] += of_s[k], squares[c + k] += of_q[k];
 }
 
 INLINE void apply(long i, long end, long c, long count, long channels, const real *x, const float *scale,
@@ -53,19 +56,19 @@ void NAME(norm_forward)(const real *x, const float *shift, const float *weight, 
     (void)threads;
 #pragma omp parallel num_threads(threads)
     {
-        float *mean = malloc(4 * channels * sizeof(float));
-        float *squares = mean + channels, *scale = mean + 2 * channels, *offset = mean + 3 * channels;
+        double *mean = malloc(3 * channels * sizeof(double)), *squares = mean + channels;
+        float *scale = (float *)(mean + 2 * channels), *offset = scale + channels;
 #pragma omp for schedule(static)
         for (long n = 0; n < N; n++) {
             const real *xn = x + n * pixels * channels;
             real *yn = y + n * pixels * channels;
-            memset(mean, 0, 2 * channels * sizeof(float));
+            memset(mean, 0, 2 * channels * sizeof(double));
             EACH_BLOCK(moments, xn, mean, squares)
             for (long c = 0; c < channels; c++) {
-                float d = mean[c] / pixels, about;
-                lanes pixel = load(xn + c, 1);
-                memcpy(&about, &pixel, sizeof about);
-                squares[c] -= d * mean[c], mean[c] = d + about + (shift ? shift[n * channels + c] : 0.f);
+                double d = mean[c] / pixels;
+                float about[LANES];
+                keep(about, load(xn + c, 1), LANES);
+                squares[c] -= d * mean[c], mean[c] = d + about[0] + (shift ? shift[n * channels + c] : 0.f);
             }
             for (long g = 0; g < groups; g++) {
                 double m = 0, v = 0;

@@ -6,13 +6,15 @@ import ctypes
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from fromnoise.networks.native.build import library
 
 KERNELS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+PLAIN = (Tensor, nn.Parameter)
+"""Tensors that surely have numbers in memory: fake and distributed ones may have none."""
 
 
 def group_norm(
@@ -47,13 +49,16 @@ def forked_group_norm(
 ) -> tuple[Tensor, Tensor]:
     """x itself and its `group_norm`, for a path around what follows: backward both gradients are summed on the way.
 
+    What comes first is not to be changed in place.
+
     >>> x = torch.randn(2, 8, 4, 4)
     >>> around, y = forked_group_norm(x, torch.ones(8), torch.zeros(8), 2)
     >>> torch.equal(around, x), torch.equal(y, group_norm(x, torch.ones(8), torch.zeros(8), 2))
     (True, True)
     """
     if compiled(x) and _fits(x, weight, bias, groups, shift):
-        return _Compiled.apply(x, weight, bias, shift, groups, silu)
+        around, y = _Compiled.apply(x, weight, bias, shift, groups, silu)
+        return (around if x.requires_grad else x), y
     return x, _plain(x, weight, bias, shift, groups, silu)
 
 
@@ -64,7 +69,8 @@ def compiled(x: Tensor) -> bool:
     False
     """
     return (
-        x.device.type == "cpu"
+        type(x) in PLAIN
+        and x.device.type == "cpu"
         and x.dtype in KERNELS
         and x.numel() > 0
         and x.is_contiguous(memory_format=torch.channels_last)
@@ -82,8 +88,13 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor, groups: int, shift: Tensor | 
 
 
 def transformed() -> bool:
-    """Whether torch.func or forward-mode differentiation is at work, which see only PyTorch's own operations."""
-    return bool(torch._C._functorch.peek_interpreter_stack()) or forward_ad._current_level >= 0
+    """Whether something is at work that sees only PyTorch's own operations.
+
+    torch.func, forward-mode differentiation, or a mode that traces, fakes or counts operations.
+    """
+    if torch._C._len_torch_dispatch_stack() or forward_ad._current_level >= 0:
+        return True
+    return bool(torch._C._functorch.peek_interpreter_stack())
 
 
 def _plain(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, silu: bool) -> Tensor:
