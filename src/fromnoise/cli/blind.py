@@ -280,7 +280,7 @@ button[aria-pressed="true"] { outline: 3px solid var(--ink); }
 <main>
 <h1>Real or generated?</h1>
 <section id="asking">
-<p>Half of the pictures are real, a model generated the others.</p>
+<p>About half of the pictures are real, a model generated the others.</p>
 <progress id="progress" max="$n" value="0"></progress>
 <p id="count" aria-live="polite"></p>
 <img id="picture" alt="">

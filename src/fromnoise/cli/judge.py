@@ -80,6 +80,8 @@ def run(args: argparse.Namespace) -> None:
     if args.blind:
         check_blind(out, args.blind, args.seed)
     of = sides(args)
+    if args.blind and of.training.kind != "images":
+        raise UserError(f"people tell pictures apart, and these are {of.training.kind}: leave --blind out")
     whole = outcome(of, args, out)
     curves = over_training(of, args, out, whole) if args.all else []
     write(out, of, whole, curves)
