@@ -57,7 +57,7 @@ def test_anybodys_pictures(place) -> None:
         row = found["numbers"][name]
         assert row["value"]["low"] <= row["value"]["value"] <= row["value"]["high"], name
     page = Path("report/index.html").read_text()
-    assert page.count("<img ") == 6
+    assert page.count("<img ") == 7
     assert "http" not in page.replace(_STYLE, "").replace("http-equiv", "")
     text = Path("report/report.md").read_text()
     assert "| precision |" in text

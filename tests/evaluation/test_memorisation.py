@@ -132,7 +132,7 @@ def test_training_pictures_can_stand_for_held_out_ones(digits, training, held_ou
 
 
 def test_what_cannot_be_is_refused() -> None:
-    x = torch.zeros(4, 1, 8, 8)
+    x = torch.rand(4, 1, 8, 8)
     with pytest.raises(ValueError, match="at least 2"):
         trained_on(x[:1])
     with pytest.raises(ValueError, match="shape"):
@@ -140,3 +140,24 @@ def test_what_cannot_be_is_refused() -> None:
     near = trained_on(torch.rand(4, 2)).near(torch.rand(2, 2))
     with pytest.raises(ValueError, match="rare"):
         copies(near, near, rare=0.0)
+
+
+def test_what_is_there_many_times_is_one_candidate(digits) -> None:
+    """Among sixteen copies of one picture none would be nearer than the others."""
+    x = torch.cat([digits[0][:300], digits[0][:1].expand(40, -1, -1, -1)])
+    many = trained_on(x).near(digits[0][:1] * 0.98)
+    assert many.nearest.tolist() == [0]
+    assert float(many.relative) < 0.2
+    others = trained_on(x).near(x[-1:], torch.tensor([339]))
+    assert others.nearest.tolist() != [0]
+    assert float(others.distance) > 1
+    with pytest.raises(ValueError, match="2 different"):
+        trained_on(digits[0][:1].expand(40, -1, -1, -1))
+
+
+def test_a_probability_that_is_tiny_is_not_rounding() -> None:
+    line = Near(torch.zeros(2000).long(), torch.arange(1.0, 2001), torch.arange(1.0, 2001))
+    fake = [Near(torch.zeros(500).long(), *torch.full((2, 500), 5000.0)) for _ in range(2)]
+    fake[0].distance[:20], fake[1].distance[:100] = 0, 0
+    few, many = (copies(one, line).p for one in fake)
+    assert 0 < many < 1e-60 < few < 1e-10

@@ -51,3 +51,13 @@ def test_units_and_constant_features_do_not_matter() -> None:
 def test_what_cannot_be_compared_is_refused(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"at least 20|compared"):
         told_apart(torch.zeros(a), torch.zeros(b))
+
+
+def test_a_spiral_is_told_from_a_cloud_of_its_mean_and_deviation() -> None:
+    """Which a network of one small layer, trained on a few hundred, does not see."""
+    from fromnoise.data import load
+
+    roll = torch.from_numpy(load("swissroll", n=600).rows)
+    noise = roll.mean(0) + roll.std(0) * torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
+    assert told_apart(noise, roll).low > 0.75
+    assert told_apart(torch.from_numpy(load("swissroll", n=600, seed=1).rows), roll).low < 0.5

@@ -9,7 +9,8 @@ import torch
 
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, make_network, precision
-from fromnoise.model.precision import casting, chosen
+from fromnoise.model.precision import Lowered, casting, chosen
+from fromnoise.networks import UNet
 
 CPU = torch.device("cpu")
 
@@ -95,3 +96,21 @@ def test_samples_are_drawn_in_it_and_estimates_are_not() -> None:
     assert 0 < (drawn["bf16"] - drawn["fp32"]).norm() < 0.05 * drawn["fp32"].norm()
     x = torch.randn(2, 1, 8, 8)
     assert torch.equal(model.denoise(x, 500).mean, exact.denoise(x, 500).mean)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_weights_cast_once_give_what_weights_cast_at_every_call_give(precision: str) -> None:
+    network, lowered = UNet((1, 9, 8), classes=3, width=16, multiples=(1, 2), attention=(False, True)).eval(), Lowered()
+    for part in network.parameters():
+        torch.nn.init.normal_(part, std=0.1)
+    x = (torch.randn(4, 1, 9, 8), torch.rand(4), torch.tensor([0, 1, 2, 3]))
+    for _ in range(2):
+        with torch.no_grad(), casting(precision, torch.device("cpu")):
+            assert torch.equal(lowered(network, precision)(*x), network(*x))
+        with torch.no_grad():
+            network.last.weight.mul_(2)  # noticed
+
+
+def test_networks_of_others_are_left_as_they_are() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    assert Lowered()(network, "bf16") is network

@@ -11,6 +11,7 @@ import torch
 from fromnoise.data import Dataset, load
 from fromnoise.errors import UserError
 from fromnoise.evaluation import Near, Training, copies
+from fromnoise.evaluation.judgement import LEAST as JUDGED
 from fromnoise.training import Sampled
 
 MOST = 20_000
@@ -48,10 +49,11 @@ class Audit:
         if found.p >= RARE:
             return ""
         self.done = True
+        more = ". fromnoise judge says more" if len(self.data) >= 2 * JUDGED else ""
         return (
             f"step {event.step}: {found.count:,} of {len(event.samples):,} samples are copies of the "
             f"{len(self.data):,} training data, and fresh data would give {found.expected.value:.2g}. The model begins "
-            "to memorise: stop here, or give it more data. fromnoise judge says more"
+            f"to memorise: stop here, or give it more data{more}"
         )
 
     def _begin(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fromnoise.cli.arguments import whole
 from fromnoise.cli.judge import FEATURES
@@ -116,7 +116,7 @@ def better(found: dict[str, Outcome]) -> dict[str, str]:
 
 def _write(out: Path, found: dict[str, Outcome], best: dict[str, str]) -> None:
     from fromnoise import figures
-    from fromnoise.cli.judge_page import drawn, markdown, panels, told
+    from fromnoise.cli.judge_page import costs, drawn, markdown, panels, told
     from fromnoise.figures import Heading, Picture, Table, Text
     from fromnoise.model.store import write_file
 
@@ -128,7 +128,7 @@ def _write(out: Path, found: dict[str, Outcome], best: dict[str, str]) -> None:
         for number in first.numbers
     ]  # fmt: skip
     header = ("what", *found, "floor: fresh data", "better", "clearly the better")
-    costs = [[key, *(_cost(one.numbers["cost"][key]) for _, one in runs)] for key in COSTS]
+    taken = [dict(costs(one.numbers["cost"])) for _, one in runs]
     blocks: list[Block] = [
         Text(f"{len(runs)} runs, judged by {first.features.about}, {first.n['samples']:,} samples each."),
         Table(rows, header, "In brackets the interval that holds the true number in 95 % of cases."),
@@ -140,20 +140,12 @@ def _write(out: Path, found: dict[str, Outcome], best: dict[str, str]) -> None:
         Heading("How new"),
         *[Text(f"{name}: {one.found.copies.verdict}.") for name, one in runs],
         Heading("What it costs"),
-        Table(costs, ("what", *found)),
+        Table([[what, *(each[what] for each in taken)] for what in taken[0]], ("what", *found)),
         *[
             block for name, one in runs
-            for block in (Heading(name, 3), Picture(drawn(one.samples), "The first samples, none left out."))
+            for block in (Heading(name, 3), Picture(drawn(one.samples.data), f"The first of {one.samples.what}."))
         ],
     ]  # fmt: skip
     title = "Comparison of " + " and ".join(found)
     figures.page(title, blocks, out / "index.html")
     write_file(out / "report.md", markdown(title, blocks).encode())
-
-
-COSTS = ("parameters", "call_flops", "calls", "flops", "seconds", "kwh")
-"""Of a judgement's costs, those that are compared: flops, seconds and kwh are for 1,000 samples."""
-
-
-def _cost(value: Any) -> str:
-    return "not measured" if value is None or value != value else f"{value:,.4g}"

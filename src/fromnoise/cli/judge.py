@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from fromnoise.cli.arguments import whole
@@ -41,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", metavar="DATA", help="data that were not trained on; a RUN may know its own")
     parser.add_argument("--features", choices=FEATURES, default="auto", help="what pictures are compared by")
     parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
-    parser.add_argument("--all", action="store_true", help="also every checkpoint of the RUN, as curves over training")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also every checkpoint that the RUN kept (--train.checkpoint_every, --train.keep), as curves",
+    )
     parser.add_argument(
         "--blind", type=whole(2, 1000), metavar="N",
         help="also DIR/blind.html: N pictures, of which people say which are real, and its key",
@@ -74,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.cli.judging import as_curves, outcome, over_training, sides, stages
     from fromnoise.model import keep_memory
 
+    began = time.perf_counter()
     keep_memory()
     if args.all:
         stages(args)  # that there are some shows before the work
@@ -90,8 +96,9 @@ def run(args: argparse.Namespace) -> None:
     if args.blind:
         real = of.training if of.held_out is None else of.held_out
         write_blind(out, whole.samples.data, real, args.blind, args.seed, whole.samples.what)
+        note(f"for people: {out / 'blind.html'}; score with fromnoise judge --out {out} --answers FILE ...")
     print(whole.found.copies.verdict)
-    note(f"in {whole.numbers['seconds']:.0f} s: {out / 'index.html'}")
+    note(f"in {time.perf_counter() - began:.0f} s: {out / 'index.html'}")
 
 
 def _score(args: argparse.Namespace, out: Path) -> None:

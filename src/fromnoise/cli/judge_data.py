@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SAMPLES = "samples.npz"
 LARGEST = 256
 """Pixels of a side at which pictures are compared at most."""
-CHUNK = 500
+CHUNK = 250
 """Samples that are drawn between two states on disk."""
 
 
@@ -85,7 +85,11 @@ def held_back(own: Mapping[str, Any]) -> dict[str, Any] | None:
 def reference(source: str, generated: str) -> Dataset:
     """The data called `source`, pictures in the size of those that were generated: these are compared as they are."""
     size = natural_size(generated)
-    return load(source) if size is None else load(source, **sized(source, size))
+    if size is None:
+        return load(source)
+    if source == "mnist" and not 28 <= size[0] == size[1] <= 64:
+        raise UserError(f"the pictures of {generated} are {size[0]} x {size[1]} pixels, mnist's 28 x 28: resize them")
+    return load(source, **sized(source, size))
 
 
 def natural_size(source: str) -> tuple[int, int] | None:
@@ -170,7 +174,7 @@ def _more(
             done, some = len(rows), min(CHUNK, n - len(rows))
 
             def step(k: int, of: int, done: int = done, some: int = some) -> None:
-                progress(done * of + k * some, n * of)
+                progress(done + k * some // of, n)
 
             part = None if told is None else told[done : done + some]
             x = _packed(model.sample(some, seed=seed, first=done, label=part, progress=step).cpu(), model)
@@ -237,14 +241,14 @@ def _kept(path: Path, mark: str, model: Model) -> tuple[np.ndarray, Spent]:
     try:
         with np.load(path, allow_pickle=False) as file:
             rows, made = file["samples"], str(file["made_by"])
-            samples, seconds, energy, peak = map(float, file.get("spent", (0, 0, 0, 0)))
+            took = [float(number) for number in np.ravel(file.get("spent", ()))]
     except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({type(error).__name__}): move it away or give another --out") from None
     if '"judged"' not in made:
         raise UserError(f"{path} was not written by judge and is not overwritten: give another --out")
     if made != mark or rows.shape[1:] != tuple(model.facts.shape):
         return nothing, Spent()
-    return rows, Spent(int(samples), seconds, energy, peak)
+    return rows, Spent(int(took[0]), *took[1:]) if len(took) == 4 else Spent()  # another version may say less
 
 
 def _pictures(data: Dataset, name: str) -> Dataset:

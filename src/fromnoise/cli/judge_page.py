@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from fromnoise import figures
+from fromnoise.cli.judging import FOREIGN
 from fromnoise.evaluation import share
 from fromnoise.evaluation.cost import GRAMS, SDXL
+from fromnoise.evaluation.judgement import which
 from fromnoise.figures import Heading, Picture, Table, Text
 from fromnoise.training.fit import digest
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SHOWN, PAIRS, ENDS = 64, 8, 16
 """Samples of the grid, of those nearest to training data, and of the surest and least sure."""
 POINTS = 10_000
+LISTED = 20
 MOST_CLASSES = 100
 UNKNOWN = (
     "Where the data come from, whose they are, whether those in them agreed, and who is missing: no number says it. "
@@ -40,7 +43,7 @@ def write(out: Path, of: Sides, whole: Outcome, curves: Sequence[tuple[int, Outc
     found, samples, known, numbers = whole
     title, card = f"Judgement of {numbers['model'] or 'samples'}", data_card(of)
     blocks = [
-        *_opening(found, samples, numbers), *_numbers(found), *_curves(curves),
+        *_opening(of, whole), *_numbers(found), *_curves(curves),
         *_copies(found, samples, of.training, known), *_classes(found, samples), *_cost(numbers["cost"]),
         Heading("The data"), *card,
     ]  # fmt: skip
@@ -96,16 +99,27 @@ def _row(cells: Any) -> str:
     return f"| {' | '.join(words)} |"
 
 
-def _opening(found: Judgement, samples: Judged, numbers: Mapping[str, Any]) -> list[Block]:
+def _opening(of: Sides, whole: Outcome) -> list[Block]:
+    found, samples, _, numbers = whole
     n, data = found.n, "held-out data" if found.held_out else "half of the training data (nothing was held back)"
+    used = "" if n["samples"] == len(samples.data) else f"; {n['samples']:,} of them"
+    shown = min(SHOWN if samples.data.kind == "images" else POINTS, len(samples.data))
+    beside = of.training if of.held_out is None else of.held_out
     return [
         Text(f"{found.copies.verdict[0].upper()}{found.copies.verdict[1:]}."),
+        *([Text(f"{FOREIGN}.")] if numbers["foreign"] else []),
         Text(
-            f"Judged: {samples.what}; {n['samples']:,} of them beside {n['data']:,} {data}. Compared by "
+            f"Judged: {samples.what}{used}, beside {n['data']:,} {data}. Compared by "
             f"{found.features.about}. Copies are sought among all {n['training']:,} training data.{_size(samples.data)}"
         ),
-        Picture(drawn(samples), f"The first {min(SHOWN, len(samples.data))} samples, none left out."),
+        Picture(drawn(samples.data), f"The first {shown:,} samples, none left out."),
+        Picture(drawn(_first(beside, shown)), "As many of the data that they are compared with, by chance."),
     ]
+
+
+def _first(data: Dataset, n: int) -> Dataset:
+    """n of the data by chance: files often lie sorted by class."""
+    return data.take(np.random.default_rng(0).permutation(len(data))[:n])
 
 
 def _size(data: Dataset) -> str:
@@ -114,8 +128,8 @@ def _size(data: Dataset) -> str:
     return f" All pictures are compared with {data.shape[1]} x {data.shape[2]} pixels."
 
 
-def drawn(samples: Judged) -> Any:
-    data = samples.data
+def drawn(data: Dataset) -> Any:
+    """The first samples as a figure or a picture."""
     if data.kind == "images":
         return figures.draw_samples(data.batch(range(min(SHOWN, len(data)))), "images")
     rows = torch.from_numpy(data.units.to_own(data.batch(range(min(POINTS, len(data)))).double().numpy()))
@@ -182,7 +196,13 @@ def _copies(found: Judgement, samples: Judged, training: Dataset, known: Estimat
     name = "distance to the nearest, over the next ones'"
     picture = figures.distances_figure(copied.near.relative, copied.held_out.relative, copied.ends[1], name, kind)
     caption = f"How near samples and {kind} come to training data, by the second of the two numbers."
-    return [*blocks, Picture(picture, caption)]
+    listed = [
+        [f"{copy['sample']:,}", f"{copy['training']:,}", f"{copy['distance']:.3g}", f"{copy['relative']:.2f}"]
+        for copy in which(found, LISTED)
+    ]
+    header = ("sample", "training", "distance", "over the next ones'")
+    numbered = "Numbers count from 0, in folders by the order of names; all copies are in judgement.json."
+    return [*blocks, Picture(picture, caption), *([Table(listed, header, numbered)] if listed else [])]
 
 
 def _what_is_a_copy(kind: str, others: str, rare: float) -> str:
@@ -248,8 +268,14 @@ def _curves(curves: Sequence[tuple[int, Outcome]]) -> list[Block]:
     if not curves:
         return []
     steps, outcomes = zip(*curves, strict=True)
+    rows = [
+        [f"{step:,}", *(told(at.found[number.name].value) for number in outcomes[0].found.numbers)]
+        for step, at in curves
+    ]
+    header = ("step", *(number.about.name for number in outcomes[0].found.numbers))
     return [
         Heading("Over training"),
+        Table(rows, header),
         Picture(
             figures.checkpoints_figure(steps, panels(outcomes)),
             "Every checkpoint, judged like the last; dashed what fresh data reach. The bands hold the true number in "
@@ -271,27 +297,30 @@ def panels(outcomes: Sequence[Outcome]) -> list[figures.Panel]:
 def _cost(cost: Mapping[str, Any] | None) -> list[Block]:
     if cost is None:
         return []
-    calls = cost["calls"] or "found on its way"
-    rows = [
-        ["parameters", f"{cost['parameters']:,}"],
-        ["weights in memory", f"{cost['weight_bytes'] / 1e6:.3g} MB"],
-        ["FLOPs of a network call", f"{cost['call_flops']:.3g}"],
-        ["steps of a sample", cost["steps"]],
-        ["network calls of a sample", calls],
-        ["FLOPs of 1,000 samples", _known(cost["flops"], "")],
-        ["time of 1,000 samples", _known(cost["seconds"], " s")],
-        ["energy of 1,000 samples", _known(cost["kwh"] * 1000, " Wh")],
-        [f"CO2 of 1,000 samples, at {GRAMS:.0f} g a kWh", _known(cost["grams"], " g")],
-        ["memory of the process that drew them, at most", _known(cost["peak_bytes"] / 1e6, " MB")],
-    ]
     return [
         Heading("What it costs"),
-        Table(rows, ("what", "result")),
+        Table([[*row] for row in costs(cost)], ("what", "result")),
         Text(
             f"For comparison: 1,000 pictures of SDXL were measured at {SDXL:,.0f} g of CO2 (Luccioni, Jernite and "
             "Strubell 2024), with the power stations of the place where they were drawn. Energy is measured where "
             "codecarbon is installed (fromnoise[energy]), and is that of the whole machine while samples were drawn."
         ),
+    ]
+
+
+def costs(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a model's samples take, in words."""
+    return [
+        ("parameters", f"{cost['parameters']:,}"),
+        ("weights in memory", f"{cost['weight_bytes'] / 1e6:.3g} MB"),
+        ("FLOPs of a network call", f"{cost['call_flops']:.3g}"),
+        ("steps of a sample", f"{cost['steps']:,}"),
+        ("network calls of a sample", f"{cost['calls']:,}" if cost["calls"] else "found on its way"),
+        ("FLOPs of 1,000 samples", _known(cost["flops"], "")),
+        ("time of 1,000 samples", _known(cost["seconds"], " s")),
+        ("energy of 1,000 samples", _known(cost["kwh"] * 1000, " Wh")),
+        (f"CO2 of 1,000 samples, at {GRAMS:.0f} g a kWh", _known(cost["grams"], " g")),
+        ("memory of the process that drew them, at most", _known(cost["peak_bytes"] / 1e6, " MB")),
     ]
 
 

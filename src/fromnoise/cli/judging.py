@@ -21,6 +21,7 @@ from fromnoise.cli.judge_data import (
     sized,
     training_data,
 )
+from fromnoise.cli.outputs import note
 from fromnoise.cli.progress import Update, bar
 from fromnoise.data import Dataset
 from fromnoise.data import load as load_data
@@ -38,7 +39,12 @@ from fromnoise.evaluation import (
 )  # fmt: skip
 from fromnoise.evaluation.judgement import labels_among
 from fromnoise.model import Model, checkpoints, load
+from fromnoise.training.fit import digest
 
+FOREIGN = (
+    "--reference is not what this run was trained on: copies are sought among the reference, and copies of the run's "
+    "own data are not seen"
+)
 MEMBERS = 1000
 """Of training and of held-out data, whose denoising errors are compared."""
 
@@ -68,16 +74,26 @@ class Outcome(NamedTuple):
 def sides(args: argparse.Namespace) -> Sides:
     """What the line names, read. Raises UserError for what cannot be compared."""
     model, training, held_out = _data(args)
+    if foreign(model, training):
+        note(FOREIGN)
     source = {"name": args.reference} if args.reference or model is None else dict(model.config.data)
     return Sides(model, training, held_out, _features(args.features, training), source)
+
+
+def foreign(model: Model | None, training: Dataset) -> bool:
+    """Whether the model was trained on other data than these."""
+    return model is not None and model.facts.digest not in ("", digest(training))
 
 
 def outcome(of: Sides, args: argparse.Namespace, out: Path) -> Outcome:
     """Draw or read the samples, and judge them; what is drawn is kept in `out`."""
     began = time.perf_counter()
     model, training, held_out, features, _ = of
-    with bar("samples", args.quiet) as update:
-        samples = _samples(args, model, training, out, update)
+    try:
+        with bar("samples", args.quiet) as update:
+            samples = _samples(args, model, training, out, update)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; what was drawn is in {out}, and the same line again goes on") from None
     with bar("judging", args.quiet) as update:
         found = judge(
             samples.data, training, held_out, features, told=samples.told, seed=args.seed,
@@ -85,7 +101,7 @@ def outcome(of: Sides, args: argparse.Namespace, out: Path) -> Outcome:
         )  # fmt: skip
         known = _membership(model, training, held_out, args.seed, update)
     about = {
-        "samples": samples.what, "model": args.model, "seed": args.seed,
+        "samples": samples.what, "model": args.model, "seed": args.seed, "foreign": foreign(model, training),
         "seconds": time.perf_counter() - began, "cost": None if model is None else cost(model, samples.spent),
     }  # fmt: skip
     return Outcome(
@@ -97,7 +113,10 @@ def stages(args: argparse.Namespace) -> list[Path]:
     """The checkpoints of the RUN before its newest. Raises UserError where there are none."""
     found = checkpoints(Path(args.model))[:-1]
     if not found:
-        raise UserError(f"--all needs a run folder with several checkpoints (--train.keep 10): {args.model} has none")
+        raise UserError(
+            f"--all needs a run folder with several checkpoints, and {args.model} has fewer than two: train with "
+            "--train.checkpoint_every N --train.keep 10"
+        )
     return found
 
 

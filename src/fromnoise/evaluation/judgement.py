@@ -319,9 +319,26 @@ def as_numbers(judgement: Judgement) -> dict[str, Any]:
             "rare": copied.rare,
             "verdict": copied.verdict,
             "distance_without": None if judgement.without is None else judgement.without._asdict(),
+            "which": which(judgement),
         },
     }
     return found | ({} if classes is None else {"classes": _class_numbers(classes)})
+
+
+def which(judgement: Judgement, most: int = 1000) -> list[dict[str, float]]:
+    """The samples that are copies, nearest first: their number, that of the training data, and both distances.
+
+    Numbers count from 0 in the order of the data; pictures of a folder are in the order of their names.
+    """
+    near, copied = judgement.copies.near, judgement.copies.copied.nonzero()[:, 0]
+    order = copied[near.relative[copied].argsort()][:most].tolist()
+    return [
+        {
+            "sample": int(judgement.places[k]), "training": int(near.nearest[k]),
+            "distance": float(near.distance[k]), "relative": float(near.relative[k]),
+        }
+        for k in order
+    ]  # fmt: skip
 
 
 def _class_numbers(classes: Classes) -> dict[str, Any]:

@@ -6,11 +6,13 @@ What is near enough to be a copy is not for us to say: the nearest 1 in 2,000 of
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -56,7 +58,9 @@ class Training:
 
     Candidates are those whose spectra |F(u, v)| + |F(u, -v)| are nearest, which no shift and no mirroring changes;
     the pixels of sixteen are then compared at all shifts by up to a pixel and all mirrorings. Rows of numbers are
-    compared as they are. Only the spectra are kept in memory. Raises ValueError for fewer than 2 of them.
+    compared as they are. Of pictures that are there several times the first alone is searched: all candidates would
+    be the same one, and none nearer than the others. Only the spectra are kept in memory. Raises ValueError for fewer
+    than 2 different ones.
 
     >>> import numpy as np
     >>> rows = np.random.default_rng(0).integers(0, 256, (50, 1, 8, 8), np.uint8)
@@ -68,16 +72,17 @@ class Training:
     """
 
     def __init__(self, data: Dataset):
-        if len(data) < 2:
-            raise ValueError(f"at least 2 training pictures are searched, not {len(data)}")
         self.data, self.pictures = data, data.kind == "images"
         self.rows = max(1, min(ROWS, BUDGET // math.prod(data.shape)))
-        starts = range(0, len(data), ROWS)
-        self.described = torch.cat([self._described(data.batch(range(i, min(i + ROWS, len(data))))) for i in starts])
+        self.distinct, self.place = _distinct(data)
+        if len(self.distinct) < 2:
+            raise ValueError(f"at least 2 different training pictures are searched, not {len(self.distinct)}")
+        parts = self.distinct.split(ROWS)
+        self.described = torch.cat([self._described(data.batch(part.numpy())) for part in parts])
         self.squares = self.described.square().sum(1)
 
     def near(self, pictures: Tensor, but: Tensor | None = None) -> Near:
-        """The nearest training picture of each of n pictures (n, *shape), other than number `but` (n,) of each.
+        """The nearest training picture of each of n pictures (n, *shape), other than number `but` (n,) and its like.
 
         Raises ValueError for another shape.
         """
@@ -100,8 +105,9 @@ class Training:
         """Numbers of the training pictures whose spectra are nearest, (n, candidates)."""
         apart = self.squares - 2 * self._described(pictures) @ self.described.T  # but for what is the same for all
         if but is not None:
-            apart.scatter_(1, but[:, None], torch.inf)
-        return apart.topk(min(CANDIDATES, len(self.data) - (but is not None)), largest=False).indices
+            apart.scatter_(1, self.place[but][:, None], torch.inf)
+        most = min(CANDIDATES, len(self.distinct) - (but is not None))
+        return self.distinct[apart.topk(most, largest=False).indices]
 
     def _described(self, pictures: Tensor) -> Tensor:
         return _spectrum(pictures) if self.pictures else pictures.float().flatten(1)
@@ -176,7 +182,23 @@ def copies(samples: Near, held_out: Near, *, rare: float = RARE, level: float = 
     law = betabinom(n, j, m + 1 - j)
     low, high = (float(law.ppf(q)) for q in ((1 - level) / 2, (1 + level) / 2))
     expected = Estimate(float(law.mean()), low, high, level)
-    return Copies(samples, held_out, ends, copied, j / m, expected, float(law.sf(int(copied.sum()) - 1)))
+    p = float(law.pmf(np.arange(int(copied.sum()), n + 1)).sum())  # sf is 1 - cdf, and loses what is small
+    return Copies(samples, held_out, ends, copied, j / m, expected, min(1.0, p))
+
+
+def _distinct(data: Dataset) -> tuple[Tensor, Tensor]:
+    """The numbers of the rows that no earlier one equals, and of every row the place among these of its like."""
+    known: dict[bytes, int] = {}
+    first: list[int] = []
+    place: list[int] = []
+    for start in range(0, len(data), ROWS):
+        for k, row in enumerate(data.batch(range(start, min(start + ROWS, len(data)))).numpy(), start):
+            key = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+            if key not in known:
+                known[key] = len(first)
+                first.append(k)
+            place.append(known[key])
+    return torch.tensor(first), torch.tensor(place)
 
 
 def _spectrum(pictures: Tensor) -> Tensor:

@@ -41,7 +41,8 @@ def checkpoints_figure(steps: Sequence[int], panels: Sequence[Panel]) -> Figure:
             if panel.floor is not None:
                 ax.axhline(panel.floor[0], color=PALETTE[1], linestyle="--", linewidth=0.9)
             ax.set_title(panel.name)
-            ax.set_ylim(bottom=min(0, *low))
+            top, bottom = float(np.nanmax([*high, 1e-9])), float(min(0.0, np.nanmin(low)))
+            ax.set_ylim(bottom, top + 0.08 * (top - bottom))
         for ax in axes.flat[len(panels) :]:
             ax.set_axis_off()
         for ax in axes[-1]:

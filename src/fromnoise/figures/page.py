@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def media_type(data: bytes) -> str:
 
 
 def _table(table: Table) -> str:
-    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    below = f"<figcaption>{html.escape(table.caption)}</figcaption>" if table.caption else ""
     first = [*(table.rows[0] if table.rows else ()), *table.header]  # a name stands as its numbers do
     names = "".join(
         f'<th scope="col"{_side(value)}>{html.escape(str(name))}</th>'
@@ -151,13 +152,18 @@ def _table(table: Table) -> str:
     )
     head = f"<thead><tr>{names}</tr></thead>" if table.header else ""
     rows = "\n".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in table.rows)
-    return f'<div class="wide" tabindex="0"><table>{caption}{head}<tbody>{rows}</tbody></table></div>'
+    shown = f'<div class="wide" tabindex="0"><table>{head}<tbody>{rows}</tbody></table></div>'
+    return f"<figure>{shown}{below}</figure>" if below else shown
 
 
 def _cell(value: Any) -> str:
     if not _side(value):
-        return f"<td>{html.escape(str(value))}</td>"
+        kept = ' class="kept"' if _INTERVAL.fullmatch(str(value)) else ""
+        return f"<td{kept}>{html.escape(str(value))}</td>"
     return f"<td{_side(value)}>{f'{value:,}' if isinstance(value, int) else f'{value:.4g}'}</td>"
+
+
+_INTERVAL = re.compile(r"-?[\d.,]+ \[[^\]]*\]")
 
 
 def _side(value: Any) -> str:
@@ -203,9 +209,10 @@ p { margin: 0 0 1rem; max-width: 40rem; overflow-wrap: anywhere; }
 figure { margin: 1.75rem 0; }
 figure img, figure video { display: block; max-width: 100%; height: auto; margin: 0 auto;
   background: #fff; border-radius: 4px; }
-figcaption, caption { color: var(--soft); font-size: 0.9rem; line-height: 1.45; text-align: left; }
+figcaption { color: var(--soft); font-size: 0.9rem; line-height: 1.45; text-align: left; }
 figcaption { margin-top: 0.6rem; }
-caption { caption-side: bottom; padding-top: 0.6rem; }
+figure .wide { margin: 0; }
+.kept { white-space: nowrap; }
 .wide, pre { overflow-x: auto; margin: 1.5rem 0; }
 table { border-collapse: collapse; font-size: 0.95rem; }
 th, td { padding: 0.35rem 1.25rem 0.35rem 0; text-align: left; border-bottom: 1px solid var(--line); }

@@ -15,7 +15,7 @@ from fromnoise.errors import UserError
 from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
 from fromnoise.model.config import TUNED, Config, Facts
 from fromnoise.model.options import call_named, unknown, write_toml
-from fromnoise.model.precision import casting, chosen
+from fromnoise.model.precision import Lowered, casting, chosen
 from fromnoise.model.store import pack, write_folder
 from fromnoise.model.walks import Walk, levels_of, walk
 from fromnoise.process import SCHEDULES, Denoised, Denoiser, Level, Schedule, at, clipped, translated
@@ -45,6 +45,7 @@ class Model:
         self.units = _units(facts.centre, facts.scale, axes)
         self.given_units = _units(facts.given_centre, facts.given_scale, axes)
         self.network = network.eval().requires_grad_(False)
+        self._lowered = Lowered()
         self.schedule: Schedule = make_schedule(config)
 
     def __repr__(self) -> str:
@@ -312,7 +313,7 @@ class Model:
     def _denoiser(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
         def network(*x: Tensor | None) -> Tensor:
             with casting(precision, self.device):
-                return self.network(*x)
+                return self._lowered(self.network, precision)(*x)
 
         return make_denoiser(network, self.config.process, self.schedule, labels, given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import platform
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from fromnoise.errors import UserError
@@ -102,6 +104,36 @@ def seconds(call: Callable[[], Any], device: torch.device) -> float:
             torch.accelerator.synchronize(device)
         times.append(time.perf_counter() - began)
     return min(times[2:])
+
+
+class Lowered:
+    """The copy of a network whose matrices have the type that autocast would cast them to at every call.
+
+    It is made at first use, and anew where a weight has changed. Only networks of this package have one: others may use
+    their weights in their own ways.
+
+    >>> from fromnoise.networks import UNet
+    >>> network, lowered = UNet((1, 8, 8), width=8, multiples=(1,)), Lowered()
+    >>> lowered(network, "fp32") is network, lowered(network, "bf16").door.weight.dtype
+    (True, torch.bfloat16)
+    """
+
+    def __init__(self) -> None:
+        self.key: object = None
+        self.copy: nn.Module | None = None
+
+    def __call__(self, network: nn.Module, precision: str) -> nn.Module:
+        """What is called for `network` in this precision, within `casting`."""
+        if precision not in TYPES or not type(network).__module__.startswith("fromnoise.networks."):
+            return network
+        weights = [(w.data_ptr(), 0 if w.is_inference() else w._version) for w in network.parameters()]
+        key = (precision, weights)
+        if self.copy is None or self.key != key:
+            self.copy, self.key = copy.deepcopy(network), key
+            for part in self.copy.modules():
+                if isinstance(part, nn.Conv2d | nn.Linear):
+                    part.to(TYPES[precision])
+        return self.copy
 
 
 def casting(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
