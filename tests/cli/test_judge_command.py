@@ -15,6 +15,8 @@ from commands import POINTS, call, done, refused
 from PIL import Image
 
 from fromnoise.cli.judge_data import SAMPLES, held_back, natural_size
+from fromnoise.cli.judge_page import says_nothing
+from fromnoise.evaluation import Estimate, Number
 from fromnoise.figures.page import _STYLE
 
 
@@ -246,3 +248,17 @@ def test_pictures_are_compared_in_the_size_that_they_have(place) -> None:
     assert natural_size("mnist") is None
     Image.new("L", (1024, 512)).save("wide.png")
     assert natural_size("wide.png") == (128, 256)
+
+
+@pytest.mark.parametrize(
+    ("name", "floor", "ceiling", "expected"),
+    [
+        ("kid", (0.1, 0.0, 0.2), (0.5, 0.4, 0.6), False),
+        ("kid", (0.1, 0.0, 0.45), (0.5, 0.4, 0.6), True),
+        ("recall", (0.9, 0.8, 1.0), (0.5, 0.4, 0.6), False),
+        ("recall", (0.9, 0.8, 1.0), (1.0, 0.9, 1.0), True),
+        ("kid", (0.1, 0.0, 0.2), (float("nan"),) * 3, False),
+    ],
+)
+def test_numbers_in_which_noise_is_as_good_as_data_are_named(name, floor, ceiling, expected) -> None:
+    assert says_nothing(Number(name, Estimate(*floor), Estimate(*floor), Estimate(*ceiling))) == expected

@@ -123,11 +123,11 @@ def _write(out: Path, found: dict[str, Outcome], best: dict[str, str]) -> None:
     runs = list(found.items())
     first = runs[0][1].found
     rows = [
-        [number.about.name, *(told(one.found[number.name].value) for _, one in runs), told(number.floor),
-         number.about.better, best[number.about.name]]
+        [number.about.name, best[number.about.name], *(told(one.found[number.name].value) for _, one in runs),
+         told(number.floor), number.about.better]
         for number in first.numbers
     ]  # fmt: skip
-    header = ("what", *found, "floor: fresh data", "better", "clearly the better")
+    header = ("what", "clearly the better", *found, "floor: fresh data", "better")
     taken = [dict(costs(one.numbers["cost"])) for _, one in runs]
     blocks: list[Block] = [
         Text(f"{len(runs)} runs, judged by {first.features.about}, {first.n['samples']:,} samples each."),

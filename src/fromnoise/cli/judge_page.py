@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fromnoise.cli.judge_data import Judged
     from fromnoise.cli.judging import Outcome, Sides
     from fromnoise.data import Dataset
-    from fromnoise.evaluation import Classes, Estimate, Judgement
+    from fromnoise.evaluation import Classes, Estimate, Judgement, Number
     from fromnoise.figures.page import Block
 
 SHOWN, PAIRS, ENDS = 64, 8, 16
@@ -143,6 +143,7 @@ def _numbers(found: Judgement) -> list[Block]:
     ]
     header = ("what", "samples", "floor: fresh data", "ceiling: noise", "better")
     level = found.numbers[0].value.level
+    blind = [number.about.name for number in found.numbers if says_nothing(number)]
     return [
         Heading("How near, how good, how diverse"),
         Table(rows, header, f"In brackets the interval that holds the true number in {level:.0%} of cases."),
@@ -153,7 +154,18 @@ def _numbers(found: Judgement) -> list[Block]:
             "are. Precision alone says little: one outlier among the data has a large neighbourhood, in which even "
             "noise may lie; density is less misled by it."
         ),
+        *(
+            [Text(f"Here noise comes as far as fresh data in {', '.join(blind)}: read nothing into it.")]
+            if blind
+            else []
+        ),
     ]
+
+
+def says_nothing(number: Number) -> bool:
+    """Whether noise is not beyond fresh data in this number, both intervals thought of; False where there are none."""
+    high, low = (number.ceiling, number.floor) if number.about.better == "low" else (number.floor, number.ceiling)
+    return high.low <= low.high
 
 
 def told(number: Estimate | None) -> str:

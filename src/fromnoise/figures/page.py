@@ -158,11 +158,13 @@ def _table(table: Table) -> str:
 
 def _cell(value: Any) -> str:
     if not _side(value):
-        kept = ' class="kept"' if _INTERVAL.fullmatch(str(value)) else ""
+        kept = ' class="kept"' if _INTERVAL.fullmatch(str(value)) or len(str(value)) <= SHORT else ""
         return f"<td{kept}>{html.escape(str(value))}</td>"
     return f"<td{_side(value)}>{f'{value:,}' if isinstance(value, int) else f'{value:.4g}'}</td>"
 
 
+SHORT = 24
+"""Letters of a cell that is not broken into lines."""
 _INTERVAL = re.compile(r"-?[\d.,]+ \[[^\]]*\]")
 
 
@@ -212,7 +214,8 @@ figure img, figure video { display: block; max-width: 100%; height: auto; margin
 figcaption { color: var(--soft); font-size: 0.9rem; line-height: 1.45; text-align: left; }
 figcaption { margin-top: 0.6rem; }
 figure .wide { margin: 0; }
-.kept { white-space: nowrap; }
+.kept, th { white-space: nowrap; }
+@media (min-width: 64rem) { .wide { width: fit-content; max-width: calc(50vw + 20rem); } }
 .wide, pre { overflow-x: auto; margin: 1.5rem 0; }
 table { border-collapse: collapse; font-size: 0.95rem; }
 th, td { padding: 0.35rem 1.25rem 0.35rem 0; text-align: left; border-bottom: 1px solid var(--line); }
