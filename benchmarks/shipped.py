@@ -19,7 +19,11 @@ from digit_scores import real, scores
 from machine import here
 
 import fromnoise as fn
+from fromnoise.cli.judge_page import data_card, markdown
+from fromnoise.cli.judging import Sides
 from fromnoise.cli.progress import bar
+from fromnoise.data import load
+from fromnoise.evaluation import FEATURES
 from fromnoise.model.store import write_file
 from fromnoise.training import Finished, Stepped, log
 
@@ -131,9 +135,11 @@ def main() -> None:
     found |= {"precision": model.config.train.precision, "skipped_steps": sum(rows[-1]["skipped"] for rows in logs)}
     found |= {"images": (args.steps + args.more) * model.config.train.batch, "scores": judged(model, args.n)}
     found["parameters"] = sum(p.numel() for p in model.network.parameters())
-    (save / "README.md").unlink(missing_ok=True)
+    for name in ("README.md", "DATA.md"):
+        (save / name).unlink(missing_ok=True)
     model.save(save, dtype=torch.float16)
     write_file(save / "README.md", card(found, save, model).encode())
+    write_file(save / "DATA.md", data(model).encode())
     print(json.dumps(found, indent=1))
     if args.json:
         write_file(Path(args.json), json.dumps(found, indent=1).encode())
@@ -154,6 +160,22 @@ def card(found: dict[str, Any], save: Path, model: fn.Model) -> str:
         real=real_confidence(),
         weight=model.config.sample.weight,
     )
+
+
+ABOUT = (
+    "MNIST: digits written by employees of the US Census Bureau and by pupils of high schools, collected by NIST and "
+    "brought to 28 x 28 pixels by LeCun, Cortes and Burges (CC BY-SA 3.0). No writer of the test digits wrote training "
+    "digits. Who the writers were otherwise, and whether they were asked, is not recorded; it is American handwriting "
+    "of about 1990."
+)
+
+
+def data(model: fn.Model) -> str:
+    """The card of the data, beside the model's."""
+    source = dict(model.config.data)
+    options = {key: value for key, value in source.items() if key != "name"}
+    sets = [load("mnist", **options | {"split": split}) for split in ("train", "test")]
+    return markdown("The data of mnist", data_card(Sides(model, *sets, FEATURES["digits"](), source), ABOUT))
 
 
 if __name__ == "__main__":

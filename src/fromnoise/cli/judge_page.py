@@ -52,8 +52,8 @@ def write(out: Path, of: Sides, whole: Outcome, curves: Sequence[tuple[int, Outc
     write_file(out / "data.md", markdown("The data", card).encode())
 
 
-def data_card(of: Sides) -> list[Block]:
-    """What is known of the training data, and what nobody wrote down."""
+def data_card(of: Sides, about: str = UNKNOWN) -> list[Block]:
+    """What is known of the training data, and `about` them what no number says."""
     data = of.training
     held = "none: halves of the training data stand in" if of.held_out is None else f"{len(of.held_out):,}"
     rows = [
@@ -65,7 +65,7 @@ def data_card(of: Sides) -> list[Block]:
         ["digest", digest(data)],
         ["held-out data", held],
     ]
-    blocks: list[Block] = [Table(rows, ("what", "")), Text(UNKNOWN)]
+    blocks: list[Block] = [Table(rows, ("what", "")), Text(about)]
     if data.labels is not None and len(data.classes) <= MOST_CLASSES:
         counts = np.bincount(data.labels, minlength=len(data.classes))
         each = [
