@@ -158,8 +158,9 @@ def _table(table: Table) -> str:
 
 def _cell(value: Any) -> str:
     if not _side(value):
-        kept = ' class="kept"' if _INTERVAL.fullmatch(str(value)) or len(str(value)) <= SHORT else ""
-        return f"<td{kept}>{html.escape(str(value))}</td>"
+        short = " " in str(value) and len(str(value)) <= SHORT
+        kind = "kept" if short or _INTERVAL.fullmatch(str(value)) else "words"
+        return f'<td class="{kind}">{html.escape(str(value))}</td>'
     return f"<td{_side(value)}>{f'{value:,}' if isinstance(value, int) else f'{value:.4g}'}</td>"
 
 
