@@ -42,6 +42,7 @@ class UNet(nn.Module):
     Raises:
         UserError: if the shape is not (C, H, W), or the options contradict each other.
 
+    >>> import torch
     >>> net = UNet((1, 9, 14), classes=10, width=8, multiples=(1, 2), attention=(False, True))
     >>> net(torch.randn(3, 1, 9, 14), torch.rand(3), torch.tensor([0, 9, 10])).shape
     torch.Size([3, 1, 9, 14])
