@@ -13,7 +13,8 @@ ROLL = f"train swissroll --out run {POINTS}"
 MISTAKES = [
     (
         "",
-        "which command\\? demo, train, sample, distil, tune, judge, compare, likelihood, show, figures, pde, recipes, doctor",
+        "which command\\? demo, train, sample, distil, tune, judge, compare, likelihood, show, figures, pde, recipes, "
+        "doctor",
     ),
     ("--quiet", "see fromnoise --help"),
     ("trian swissroll", "unknown command trian; did you mean train"),
