@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fromnoise.cli.arguments import whole
-from fromnoise.cli.judge import FEATURES
+from fromnoise.cli.judge import add_shared
 from fromnoise.cli.outputs import check_numbers, check_writable, note, write_numbers
 from fromnoise.errors import UserError
 
@@ -30,15 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
     parser.add_argument("models", metavar="RUN", nargs="+", help="run folders, checkpoints or bundled names")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder of the page; its files are replaced")
-    parser.add_argument("-n", type=whole(100), default=2000, help="samples that are drawn of each RUN (default 2000)")
-    parser.add_argument("--seed", type=whole(0), default=0, help="of all that is drawn and chosen (default 0)")
-    parser.add_argument("--reference", metavar="DATA", help="the training data; the RUNs know their own")
-    parser.add_argument("--held-out", metavar="DATA", help="data that were not trained on; the RUNs may know their own")
-    parser.add_argument("--features", choices=FEATURES, default="auto", help="what pictures are compared by")
-    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the models use")
-    parser.add_argument("--json", metavar="FILE", help="write the numbers there")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    add_shared(parser)
 
 
 def run(args: argparse.Namespace) -> None:

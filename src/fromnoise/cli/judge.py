@@ -34,29 +34,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
     parser.add_argument("model", metavar="RUN", nargs="?", help="a run folder, a checkpoint or a bundled name")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder of the page; its files are replaced")
-    parser.add_argument("-n", type=whole(100), default=2000, help="samples that are drawn of a RUN (default 2000)")
-    parser.add_argument("--seed", type=whole(0), default=0, help="of all that is drawn and chosen (default 0)")
+    add_shared(parser)
     parser.add_argument("--generated", metavar="DATA", help="samples that are there already")
-    parser.add_argument("--reference", metavar="DATA", help="the training data; a RUN knows its own")
-    parser.add_argument("--held-out", metavar="DATA", help="data that were not trained on; a RUN may know its own")
-    parser.add_argument("--features", choices=FEATURES, default="auto", help="what pictures are compared by")
-    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument(
-        "--all",
-        action="store_true",
+        "--all", action="store_true",
         help="also every checkpoint that the RUN kept (--train.checkpoint_every, --train.keep), as curves",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--blind", type=whole(2, 1000), metavar="N",
         help="also DIR/blind.html: N pictures, of which people say which are real, and its key",
     )  # fmt: skip
     parser.add_argument(
-        "--answers",
-        nargs="+",
-        metavar="FILE",
+        "--answers", nargs="+", metavar="FILE",
         help="score what people answered to DIR/blind.html, and judge nothing else",
-    )
+    )  # fmt: skip
+
+
+def add_shared(parser: argparse.ArgumentParser) -> None:
+    """The arguments of every command that judges."""
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder of the page; its files are replaced")
+    parser.add_argument("-n", type=whole(100), default=2000, help="samples that are drawn of a RUN (default 2000)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of all that is drawn and chosen (default 0)")
+    parser.add_argument("--reference", metavar="DATA", help="the training data; a RUN knows its own")
+    parser.add_argument("--held-out", metavar="DATA", help="data that were not trained on; a RUN may know its own")
+    parser.add_argument("--features", choices=FEATURES, default="auto", help="what pictures are compared by")
+    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
