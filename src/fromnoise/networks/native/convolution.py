@@ -58,14 +58,11 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) ->
         return False
     if type(x) not in PLAIN or torch.compiler.is_compiling() or transformed():
         return False
-    casts = torch.is_autocast_enabled("cpu")
-    kind = torch.get_autocast_dtype("cpu") if casts else x.dtype
-    exact = weight.dtype == bias.dtype == torch.float32
+    low = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
     shape = (weight.shape[0], x.shape[1], 2 * padding + 1, 2 * padding + 1)
     return (
-        casts
-        and exact
-        and kind == torch.bfloat16
+        low
+        and weight.dtype == bias.dtype == torch.float32
         and stride == 1
         and padding in (0, 1)
         and weight.shape == shape
