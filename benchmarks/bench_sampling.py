@@ -1,4 +1,4 @@
-"""Sampling with ours and with the peers, in turn: seconds a picture and network call, and whether that stays so.
+"""Sampling with ours and the peers, in turn, each in a process of its own: seconds a picture and call, at several n.
 
 python benchmarks/bench_sampling.py [--sizes h ho mnist] [--n 256] [--calls 10 50] [--longest 20] [--quick]
 
@@ -9,17 +9,18 @@ contender longer than --longest seconds is left out; the smallest is cut instead
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 os.environ["TQDM_DISABLE"] = "1"
-os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "16384"  # room for what all contenders compile, not one alone
 
 import contenders as peers
 import torch
-from bench_training import Setup, prepared
+from apart import Apart
+from bench_training import CPU, Setup, prepared
 from contenders import SIZES, Contender, clocked, in_turn
 from machine import here
 from torch import nn
@@ -30,6 +31,7 @@ from fromnoise.model.assembly import make_network
 from fromnoise.model.precision import casting
 
 Draw = Callable[[int, int], object]  # (pictures, network calls) -> all of them, drawn
+Made = tuple[nn.Module, Draw]
 HEADINGS = {
     "library": "library", "setting": "setting", "parameters_m": "M params", "gflop": "GFLOP/call", "n": "n",
     "calls": "calls", "seconds": "s", "spread_seconds": "IQR", "ms_per_call": "ms an im. and call", "gflops": "GFLOP/s",
@@ -46,7 +48,7 @@ def awake(network: nn.Module, setup: Setup) -> nn.Module:
     return network.to(setup.device).eval()
 
 
-def with_diffusers(setup: Setup, precision: str) -> tuple[nn.Module, Draw]:
+def with_diffusers(setup: Setup, precision: str) -> Made:
     """DDIMPipeline in its defaults."""
     from diffusers import DDIMPipeline, DDIMScheduler
 
@@ -61,7 +63,7 @@ def with_diffusers(setup: Setup, precision: str) -> tuple[nn.Module, Draw]:
     return network, draw
 
 
-def with_ddp(setup: Setup) -> tuple[nn.Module, Draw]:
+def with_ddp(setup: Setup) -> Made:
     """GaussianDiffusion.sample with sampling_timesteps, which makes it DDIM."""
     network = awake(peers.ddp_network(setup.size, setup.config.network, setup.wanted), setup)
     from denoising_diffusion_pytorch import GaussianDiffusion
@@ -73,8 +75,9 @@ def with_ddp(setup: Setup) -> tuple[nn.Module, Draw]:
     return network, draw
 
 
-def with_ours(setup: Setup, precision: str) -> tuple[nn.Module, Draw]:
-    """Model.sample of the recipe."""
+def with_ours(setup: Setup, precision: str) -> Made:
+    """Model.sample of the recipe, in a process set up as `fromnoise sample` sets up its own."""
+    keep_memory()
     assert setup.config.facts is not None
     network = awake(make_network(setup.config, setup.config.facts), setup)
     model = Model(setup.config, network)
@@ -85,32 +88,35 @@ def with_ours(setup: Setup, precision: str) -> tuple[nn.Module, Draw]:
     return network, draw
 
 
-def contestants(setup: Setup) -> dict[tuple[str, str], tuple[nn.Module, Draw]]:
-    """All that draw, by library and setting."""
-    found = {
-        ("diffusers", "float32"): with_diffusers(setup, "fp32"),
-        ("diffusers", "bf16"): with_diffusers(setup, "bf16"),
-        ("denoising-diffusion-pytorch", "float32"): with_ddp(setup),
-        ("fromnoise", "float32"): with_ours(setup, "fp32"),
-        ("fromnoise", "default"): with_ours(setup, "auto"),
+def contestants(setup: Setup) -> dict[tuple[str, str], Callable[[], Made]]:
+    """All that draw, by library and setting, made only when called."""
+    return {
+        ("diffusers", "float32"): partial(with_diffusers, setup, "fp32"),
+        ("diffusers", "bf16"): partial(with_diffusers, setup, "bf16"),
+        ("denoising-diffusion-pytorch", "float32"): partial(with_ddp, setup),
+        ("fromnoise", "float32"): partial(with_ours, setup, "fp32"),
+        ("fromnoise", "default"): partial(with_ours, setup, "auto"),
     }
-    for name, (network, draw) in found.items():
-        _check_calls(name, network, draw)
-    return found
 
 
-def _check_calls(name: tuple[str, str], network: nn.Module, draw: Draw) -> None:
-    """Raise where a library that is asked for three network calls makes another number."""
-    made: list[object] = []
-    handle = network.register_forward_pre_hook(lambda *_: made.append(None))
+def drawn(made: Made, n: int, calls: int, device: torch.device) -> None:
+    """n pictures in so many network calls, and not one of them sent back."""
+    clocked(partial(made[1], n, calls), device)
+
+
+def calls_for_three(made: Made) -> int:
+    """The network calls that a library makes when it is asked for three."""
+    network, draw = made
+    counted: list[object] = []
+    handle = network.register_forward_pre_hook(lambda *_: counted.append(None))
     draw(2, 3)
     handle.remove()
-    if len(made) != 3:
-        raise RuntimeError(f"{' '.join(name)} made {len(made)} network calls for 3")
+    return len(counted)
 
 
-def facts(setup: Setup, network: nn.Module) -> dict[str, Any]:
+def facts(made: Made, setup: Setup) -> dict[str, Any]:
     """Size, and FLOPs of one call on one picture."""
+    network, _ = made
     with torch.no_grad():
         count = flops(lambda: network(setup.x(), setup.time()))
     weights = sum(p.numel() for p in network.parameters())
@@ -119,18 +125,25 @@ def facts(setup: Setup, network: nn.Module) -> dict[str, Any]:
 
 def raced(setup: Setup, n: int, counts: Sequence[int], longest: float, seconds: float) -> dict[str, Any]:
     """The figures of all, for each number of calls that fits into `longest` seconds."""
-    made = contestants(setup)
-    few = max(1, n // 8)
-    call = max(clocked(partial(draw, few, 1), setup.device) for _, draw in made.values()) * n / few
-    fitting = [count for count in counts if count * call <= longest] or [max(1, int(longest / call))]
-    rows: list[dict[str, Any]] = []
-    for count in fitting:
-        runners = [
-            Contender(*name, partial(draw, n, count), n * count, facts(setup, network) | {"n": n, "calls": count})
-            for name, (network, draw) in made.items()
-        ]
-        times = in_turn(runners, setup.device, warm=0, seconds=seconds, least=1, most=20)
-        rows += [peers.summary(one, times[one.name]) for one in runners]
+    with contextlib.ExitStack() as stack:
+        made = {name: stack.enter_context(Apart(make)) for name, make in contestants(setup).items()}
+        for name, one in made.items():
+            if (found := one(calls_for_three)) != 3:
+                raise RuntimeError(f"{' '.join(name)} made {found} network calls for 3")
+        few = max(1, n // 8)
+        draws = {name: partial(one, drawn) for name, one in made.items()}
+        call = max(clocked(partial(draw, few, 1, setup.device), CPU) for draw in draws.values()) * n / few
+        fitting = [count for count in counts if count * call <= longest] or [max(1, int(longest / call))]
+        known = {name: one(facts, setup) for name, one in made.items()}
+        rows: list[dict[str, Any]] = []
+        for count in fitting:
+            told = {"n": n, "calls": count}
+            runners = [
+                Contender(*name, partial(draw, n, count, setup.device), n * count, known[name] | told)
+                for name, draw in draws.items()
+            ]
+            times = in_turn(runners, CPU, warm=1, seconds=seconds, least=1, most=20)
+            rows += [peers.summary(one, times[one.name]) for one in runners]
     for row in rows:
         row |= {"ms_per_call": 1000 / row["per_second"], "gflops": row["gflop"] * row["per_second"]}
     pairs = [
@@ -146,16 +159,19 @@ def flatness(
     setup: Setup, numbers: Sequence[int], longest: float, seconds: float, calls: int = 2
 ) -> list[dict[str, Any]]:
     """What a picture and network call costs with ours, for several numbers of pictures asked for at once."""
-    _, draw = with_ours(setup, "auto")
     smallest = min(numbers)
-    draw(smallest, calls)
-    each = clocked(partial(draw, smallest, calls), setup.device) / smallest
-    runners = [
-        Contender("fromnoise", f"n = {n}", partial(draw, n, calls), n * calls, {"n": n, "calls": calls})
-        for n in numbers
-        if n * each <= longest
-    ]
-    times = in_turn(runners, setup.device, warm=0, seconds=seconds, least=2, most=20)
+    with Apart(partial(with_ours, setup, "auto")) as ours:
+        draw = partial(ours, drawn)
+        draw(smallest, calls, setup.device)
+        each = clocked(partial(draw, smallest, calls, setup.device), CPU) / smallest
+        runners = [
+            Contender(
+                "fromnoise", f"n = {n}", partial(draw, n, calls, setup.device), n * calls, {"n": n, "calls": calls}
+            )
+            for n in numbers
+            if n * each <= longest
+        ]
+        times = in_turn(runners, CPU, warm=0, seconds=seconds, least=2, most=20)
     rows = [peers.summary(one, times[one.name]) for one in runners]
     for row in rows:
         row |= {"ms_per_call": 1000 / row["per_second"], "of_smallest": rows[0]["per_second"] / row["per_second"]}
@@ -196,7 +212,6 @@ def main() -> None:
     device, n = peers.device_of(args), args.n or (4 if args.quick else 256)
     longest, seconds = (1.0, 0.0) if args.quick else (args.longest, args.seconds)
     found: dict[str, Any] = {}
-    keep_memory()  # as `fromnoise sample` does; the peers in this process profit, too
     for name in args.sizes or (["h"] if args.quick else list(SIZES)):
         setup = prepared(name, 64, device, args.quick)
         found[name] = raced(setup, n, args.calls, longest, seconds)

@@ -1,7 +1,6 @@
-"""One training step of ours and of the peers, in turn, on the same pictures.
+"""One training step of ours and of the peers, in turn, on the same pictures, each in a process of its own.
 
 python benchmarks/bench_training.py [--sizes h ho mnist] [--batch 64] [--compile] [--quick] [--json FILE]
-python benchmarks/bench_training.py --memory "diffusers float32" --sizes h    (its peak memory, alone in a process)
 
 A step draws noise and times, goes forward and backward, moves the weights and clears the gradients. Each library uses
 its own network, noising and loss. Peers get float pictures that lie ready and neither clip nor average; ours is the
@@ -11,26 +10,20 @@ says.
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import itertools
-import json
 import os
-import resource
-import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 os.environ["TQDM_DISABLE"] = "1"
-os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "16384"  # room for what all contenders compile, not one alone
 
 import contenders as peers
 import numpy as np
 import torch
+from apart import Apart
 from ceilings import convolution_ceiling, convolutions, matrix_ceiling, matrix_size
 from ceilings import show as show_ceilings
 from contenders import SIZES, Contender, Size, finite, parameters
@@ -46,12 +39,13 @@ from fromnoise.model.precision import casting, chosen
 from fromnoise.training.fit import facts_of
 from fromnoise.training.loop import Loop
 
+CPU = torch.device("cpu")
 Make = Callable[[], Contender]
 HEADINGS = {
     "library": "library", "setting": "setting", "type": "computes in", "parameters_m": "M params", "gflop": "GFLOP/im.",
     "seconds": "s a step", "best_seconds": "best", "spread_seconds": "IQR", "per_second": "images/s",
     "gflops": "GFLOP/s", "of_convolutions": "of conv.", "of_matrix": "of matrix", "peak_mb": "peak MB",
-    "alone_seconds": "s alone", "status": "",
+    "status": "",
 }  # fmt: skip
 
 
@@ -249,12 +243,28 @@ def our_step(setup: Setup, precision: str) -> Contender:
     return Contender("", "", loop.step, setup.batch, facts, lambda: finite(loop.bare) and not loop.progress.skipped)
 
 
+def stepped(one: Contender, device: torch.device) -> None:
+    """One step, and all that it gave the device to do."""
+    peers.clocked(one.step, device)
+
+
+def told(one: Contender) -> Contender:
+    """What another process can be told of a contender."""
+    return Contender(one.library, one.setting, bool, one.items, dict(one.facts), partial(bool, one.sound()))
+
+
 def raced(setup: Setup, makes: dict[str, Make], seconds: float, quick: bool) -> list[dict[str, Any]]:
-    """The figures of all contenders, after steps in turn; one warm-up step each does not count."""
-    made = [make() for make in makes.values()]
-    least, most = (1, 1) if quick else (2, 200)
-    times = peers.in_turn(made, setup.device, warm=1, seconds=seconds, least=least, most=most)
-    return [peers.summary(one, times[one.name]) for one in made]
+    """The figures of all contenders, after steps in turn; the first steps, while memory settles, do not count."""
+    least, most, warm = (1, 1, 1) if quick else (2, 200, 2)
+    with contextlib.ExitStack() as stack:
+        homes = [stack.enter_context(Apart(make)) for make in makes.values()]
+        runners = [replace(home(told), step=partial(home, stepped, setup.device)) for home in homes]
+        times = peers.in_turn(runners, CPU, warm=warm, seconds=seconds, least=least, most=most)
+        rows = []
+        for home, runner in zip(homes, runners, strict=True):
+            peak = home.peak()
+            rows.append(peers.summary(home(told), times[runner.name]) | {"peak_bytes": peak, "peak_mb": peak / 1e6})
+        return rows
 
 
 def with_shares(rows: list[dict[str, Any]], matrix: dict[str, float], convolution: dict[str, Any]) -> None:
@@ -264,42 +274,6 @@ def with_shares(rows: list[dict[str, Any]], matrix: dict[str, float], convolutio
             row["gflops"] = row["gflop"] * row["per_second"]
             row["of_convolutions"] = row["gflops"] / convolution["best"]
             row["of_matrix"] = row["gflops"] / max(matrix.values())
-
-
-def alone(make: Make, device: torch.device) -> dict[str, float]:
-    """Peak memory of a contender that has the process to itself, from before it is made, and seconds of its steps.
-
-    The first step does not count, and only after it do weights, averages, gradients and pictures lie beside each other.
-    """
-    peers.load()
-    cuda, before = device.type == "cuda", _resident("VmRSS")
-    if cuda:
-        torch.cuda.reset_peak_memory_stats()
-    elif Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: importing had its own
-    one = make()
-    times = [peers.clocked(one.step, device) for _ in range(8)]
-    peak = torch.cuda.max_memory_allocated() if cuda else _resident("VmHWM") - before
-    return {"peak_bytes": peak, "peak_mb": peak / 1e6, "alone_seconds": statistics.median(times[1:])}
-
-
-def _resident(key: str) -> int:
-    """Bytes of this process in memory, now (VmRSS) or at most (VmHWM).
-
-    Where there is no /proc, both are the most: a child's ru_maxrss may begin with its parent's.
-    """
-    path = Path("/proc/self/status")
-    if not path.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return next(int(line.split()[1]) * 1024 for line in path.read_text().splitlines() if line.startswith(key))
-
-
-def weigh(rows: list[dict[str, Any]], name: str, options: list[str]) -> None:
-    """Add peak memory and speed alone, each found in a process of its own that runs this script with --memory."""
-    for row in rows:
-        label = f"{row['library']} {row['setting']}"
-        command = [sys.executable, __file__, "--memory", label, "--sizes", name, *options]
-        row.update(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1]))
 
 
 def measured(name: str, setup: Setup, makes: dict[str, Make], seconds: float, quick: bool) -> dict[str, Any]:
@@ -312,7 +286,6 @@ def measured(name: str, setup: Setup, makes: dict[str, Make], seconds: float, qu
     convolution = convolution_ceiling(parts, device, 1 if quick else 3)
     rows = raced(setup, makes, seconds, quick)
     with_shares(rows, matrix, convolution)
-    gc.collect()  # of what the contenders held
     found = {"recipe": setup.size.recipe, "shape": config.facts.shape, "batch": setup.batch}
     found |= {"matrix": matrix, "convolutions": convolution, "contenders": rows}
     return found | {"ratios": peers.ratios(rows, "fromnoise", "per_second", "gflops", "parameters", "flops")}
@@ -336,28 +309,13 @@ def main() -> None:
         "--seconds", type=float, default=30.0, help="of each size, after the warm-up; at least 2 rounds"
     )
     parser.add_argument("--compile", action="store_true", help="diffusers' best setting compiled, too: takes minutes")
-    parser.add_argument(
-        "--weigh", nargs="*", choices=list(SIZES), help="sizes whose memory is measured: h, none if --quick"
-    )
-    parser.add_argument("--memory", metavar="NAME", help="only print the peak memory of this contender, as JSON")
     args = parser.parse_args()
     device, batch = peers.device_of(args), args.batch or (2 if args.quick else 64)
     sizes = args.sizes or (["h"] if args.quick else list(SIZES))
-    options = ["--batch", str(batch), "--device", args.device, *(["--quick"] if args.quick else [])]
-    options += ["--compile"] if args.compile else []
-    weighed = args.weigh if args.weigh is not None else ([] if args.quick else ["h"])
     found: dict[str, Any] = {}
     for name in sizes:
         setup = prepared(name, batch, device, args.quick)
-        makes = contestants(setup, args.compile)
-        if args.memory and args.memory not in makes:
-            parser.error(f"there is no contender {args.memory!r}: {', '.join(makes)}")
-        if args.memory:
-            print(json.dumps(alone(makes[args.memory], device)))
-            return
-        found[name] = measured(name, setup, makes, args.seconds, args.quick)
-        if name in weighed:
-            weigh(found[name]["contenders"], name, options)
+        found[name] = measured(name, setup, contestants(setup, args.compile), args.seconds, args.quick)
         show(name, found[name])
     peers.write({**here(), "training": found}, args.json)
 
