@@ -250,16 +250,17 @@ def stepped(one: Contender, device: torch.device) -> None:
 
 def told(one: Contender) -> Contender:
     """What another process can be told of a contender."""
-    return Contender(one.library, one.setting, bool, one.items, dict(one.facts), partial(bool, one.sound()))
+    return Contender(one.library, one.setting, bool, one.items, dict(one.facts), partial(bool, one.sound()), bool)
 
 
 def raced(setup: Setup, makes: dict[str, Make], seconds: float, quick: bool) -> list[dict[str, Any]]:
-    """The figures of all contenders, after steps in turn; the first steps, while memory settles, do not count."""
-    least, most, warm = (1, 1, 1) if quick else (2, 200, 2)
+    """The figures of all contenders: in turn two steps each, and the second counts, as in a training."""
+    least, most = (1, 1) if quick else (2, 200)
     with contextlib.ExitStack() as stack:
         homes = [stack.enter_context(Apart(make)) for make in makes.values()]
-        runners = [replace(home(told), step=partial(home, stepped, setup.device)) for home in homes]
-        times = peers.in_turn(runners, CPU, warm=warm, seconds=seconds, least=least, most=most)
+        steps = [partial(home, stepped, setup.device) for home in homes]
+        runners = [replace(home(told), step=step, settle=step) for home, step in zip(homes, steps, strict=True)]
+        times = peers.in_turn(runners, CPU, warm=1, seconds=seconds, least=least, most=most)
         rows = []
         for home, runner in zip(homes, runners, strict=True):
             peak = home.peak()

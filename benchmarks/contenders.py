@@ -35,6 +35,7 @@ class Contender:
     items    what one step deals with: pictures, points, optimiser steps
     facts    what is known of it before it runs, for the table and the JSON
     sound    False once its numbers are worth nothing: weights that are not finite, steps left out
+    settle   what goes before each step and is not counted: a step of its own, where others had the caches meanwhile
     """
 
     library: str
@@ -43,6 +44,7 @@ class Contender:
     items: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
     sound: Callable[[], bool] = lambda: True
+    settle: Callable[[], object] = lambda: None
 
     @property
     def name(self) -> str:
@@ -67,6 +69,7 @@ def in_turn(
             break
         shuffle.shuffle(order)
         for contender in order:
+            contender.settle()
             taken = clocked(contender.step, device)
             if number >= 0:
                 times[contender.name].append(taken)

@@ -32,6 +32,18 @@ def whole(low: int, high: int = MOST) -> Callable[[str], int]:
     return read
 
 
+def positive(text: str) -> float:
+    """A number above 0, for argparse's `type`.
+
+    >>> positive("0.5")
+    0.5
+    """
+    value = finite(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"takes a number above 0, not {text}")
+    return value
+
+
 def finite(text: str) -> float:
     """A number that is neither infinite nor NaN, for argparse's `type`.
 

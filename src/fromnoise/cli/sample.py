@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "path": args.path,
         "on": args.on, "weight": args.weight,
-        "precision": precision, "label": _label(args.label, model), "given": _given(args.given, model),
+        "precision": precision, "label": label_number(args.label, model), "given": _given(args.given, model),
     }  # fmt: skip
     began = time.perf_counter()
     with bar("sampling", args.quiet) as update:
@@ -204,7 +204,7 @@ def _given(name: str | None, model: Model) -> Tensor | None:
     return torch.from_numpy(rows)
 
 
-def _label(text: str | None, model: Model) -> int | None:
+def label_number(text: str | None, model: Model) -> int | None:
     """The number of a class, by its name or else by its number; the model itself refuses one out of range."""
     classes = model.facts.classes
     if text is None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fromnoise.data import Dataset, Units
 from fromnoise.errors import UserError
+from fromnoise.model.asked import Label, check_given, given_rows, labels_of
 from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
 from fromnoise.model.config import TUNED, Config, Facts
 from fromnoise.model.options import call_named, unknown, write_toml
@@ -21,8 +22,11 @@ from fromnoise.model.walks import Walk, levels_of, walk
 from fromnoise.process import SCHEDULES, Denoised, Denoiser, Level, Schedule, at, clipped, translated
 from fromnoise.sampling import Solver, Streams, extrapolate, trajectory
 
-Label = int | str | Sequence[int] | Tensor | None
-"""The class of all samples, by number or name, one number for each, or none."""
+Steer = Callable[[Denoiser], Denoiser]
+"""Guidance: a denoiser to a denoiser."""
+
+Project = Callable[[Tensor, Level], Tensor]
+"""What is done to x_s after each step to level s."""
 
 ELEMENTS_AT_ONCE = 2**22
 """Numbers that are walked through a trajectory together; more samples go in turn, to bound the memory."""
@@ -76,7 +80,9 @@ class Model:
         """
         if tuple(x.shape[1:]) != tuple(self.facts.shape):
             raise UserError(f"this model's samples have shape {self.facts.shape}, got {tuple(x.shape[1:])}")
-        denoise = self._denoiser(self._labels(label, len(x)), self._rows(given, len(x)), precision="fp32")
+        denoise = self._denoiser(
+            labels_of(self.config, label, len(x), self.device), self._rows(given, len(x)), precision="fp32"
+        )
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
 
@@ -94,13 +100,16 @@ class Model:
         weight: float | None = None,
         precision: str = "fp32",
         given: Tensor | None = None,
+        steer: Steer | None = None,
     ) -> Denoiser:
         """(x_t, level) -> Denoised as the model is sampled: guided by its own weight unless given, clipped if it clips.
 
-        `labels` and `given` are as in `denoiser`. Raises UserError for guidance that the model cannot give.
+        `labels` and `given` are as in `denoiser`; `steer` guides further, before anything is clipped. Raises UserError
+        for guidance that the model cannot give.
         """
         weight = self.config.sample.weight if weight is None else weight
         denoise = self._extrapolated(labels, given, weight, precision)
+        denoise = steer(denoise) if steer else denoise
         return clipped(denoise) if self.config.sample.clip else denoise
 
     def sample(
@@ -116,6 +125,9 @@ class Model:
         given: Tensor | None = None,
         weight: float | None = None,
         precision: str | None = None,
+        steer: Steer | None = None,
+        start: Tensor | None = None,
+        project: Project | None = None,
         first: int = 0,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Tensor:
@@ -128,25 +140,29 @@ class Model:
         guidance, D_0 + weight (D_1 − D_0). `given`, (m, *facts.given) in its own units, is what a model of pairs draws
         its samples given: sample i row i % m, so that one row gives n draws of one conditional law.
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
-        `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19 together are 0 ... 19.
+        `steer` maps the denoiser to one that wants something more (`sampling.universal`, `observed`, `extrapolate`).
+        `start`, (n, *shape) as the network sees it, is x at the first level in the place of noise, and after each step
+        `project(x, level)` is applied. `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19
+        together are 0 ... 19.
         `progress(done, total)` is called after each step. Raises UserError for what cannot be.
         """
         if n < 1:
             raise UserError(f"the number of samples must be at least 1, got {n}")
-        size = max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
-        starts = range(0, n, size)
+        # What steers mostly asks for derivatives, whose memory grows with all samples that go through together.
+        size = self.config.sample.batch if steer else max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
+        parts = [slice(begin, min(begin + size, n)) for begin in range(0, n, size)]
         labels = self.labels(n, label, first)
         out = []
-        for i, start in enumerate(starts):
-            count = min(size, n - start)
-            part = None if labels is None else labels[start : start + count]
+        for i, some in enumerate(parts):
+            part, begin = (None if rows is None else rows[some] for rows in (labels, start))
             states = self.trajectory(
-                count, seed=seed, solver=solver, steps=steps, path=path, on=on, label=part, given=given,
-                weight=weight, precision=precision, first=first + start,
+                some.stop - some.start, seed=seed, solver=solver, steps=steps, path=path, on=on, label=part,
+                given=given, weight=weight, precision=precision, steer=steer, start=begin, project=project,
+                first=first + some.start,
             )  # fmt: skip
             total, x = len(self.walk(solver, steps, path, on).levels) - 1, next(states)
             for step, state in enumerate(states, 1):
-                progress(i * total + step, len(starts) * total)
+                progress(i * total + step, len(parts) * total)
                 x = state
             out.append(self.to_own(x))
         return torch.cat(out)
@@ -164,6 +180,9 @@ class Model:
         given: Tensor | None = None,
         weight: float | None = None,
         precision: str | None = None,
+        steer: Steer | None = None,
+        start: Tensor | None = None,
+        project: Project | None = None,
         first: int = 0,
     ) -> Iterator[Tensor]:
         """The reverse process: yields x_T, then x after every step, (n, *shape), as the network sees it.
@@ -177,14 +196,15 @@ class Model:
         way = self.walk(solver, steps, path, on)
         labels = self.labels(n, label, first)
         precision = chosen(precision or self.config.sample.precision, self.facts.kind, self.device)
-        denoise = self.guided(labels, weight, precision, self._rows(given, n, first))
+        denoise = self.guided(labels, weight, precision, self._rows(given, n, first), steer)
         denoise = denoise if on is None else translated(denoise, self.schedule)
         randn = Streams(seed, first, n)
         # x_T of data of unit variance: N(0, I) for every schedule with alpha² + sigma² = 1 (Algorithm 2, line 1).
         scale = (way.levels[0].alpha ** 2 + way.levels[0].sigma ** 2).sqrt().float()
         x = scale * randn(torch.zeros(n, *self.facts.shape, device=self.device))
+        x = x if start is None else self._started(start, n)
         yield x
-        states = trajectory(denoise, way.solver, way.levels, x, randn=randn)
+        states = trajectory(denoise, way.solver, way.levels, x, project=project or (lambda x, _: x), randn=randn)
         while True:
             with torch.no_grad():
                 state = next(states, None)
@@ -242,7 +262,7 @@ class Model:
         """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes."""
         if label is None and self.config.process.conditional:
             return torch.arange(first, first + n, device=self.device) % len(self.facts.classes)
-        return self._labels(label, n)
+        return labels_of(self.config, label, n, self.device)
 
     def to_own(self, x: Tensor) -> Tensor:
         """From what the network sees to the data's own units; images stay as they are, clipped to [-1, 1]."""
@@ -296,7 +316,7 @@ class Model:
     def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
         """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""
         size = self.config.sample.batch
-        self._check_given(given)
+        check_given(self.facts, given)
 
         def denoise(x: Tensor, n: Level) -> Denoised:
             parts = []
@@ -317,42 +337,16 @@ class Model:
 
         return make_denoiser(network, self.config.process, self.schedule, labels, given)
 
-    def _check_given(self, given: Tensor | None) -> None:
-        if (given is None) == bool(self.facts.given):
-            raise UserError(
-                f"this model draws samples given something of shape {self.facts.given}: say what with given"
-                if self.facts.given
-                else "this model draws its samples given nothing: leave given out"
-            )
-
     def _rows(self, given: Tensor | None, n: int, first: int = 0) -> Tensor | None:
-        """What samples first ... first + n − 1 are given, each row in turn, as the network sees it."""
-        self._check_given(given)
-        if given is None:
-            return None
-        if tuple(given.shape[1:]) != self.facts.given or not len(given):
-            raise UserError(f"given has rows of shape {self.facts.given} here, got {tuple(given.shape)}")
-        rows = given[torch.arange(first, first + n) % len(given)]
+        """What samples first ... first + n − 1 are given, as the network sees it."""
+        rows = given_rows(self.facts, given, n, first)
         # In float64: a column of dates has nothing but its last digits to say.
-        return self.given_units.from_own(rows.cpu().double()).to(self.device, torch.float32)
+        return None if rows is None else self.given_units.from_own(rows).to(self.device, torch.float32)
 
-    def _labels(self, label: Label, n: int) -> Tensor | None:
-        if label is None:
-            return None
-        classes = self.facts.classes
-        if not self.config.process.conditional:
-            raise UserError("this model does not know classes; train one with --process.conditional true")
-        if isinstance(label, str):
-            if label not in classes:
-                raise unknown("class", label, classes)
-            label = classes.index(label)
-        labels = torch.as_tensor(label, device=self.device, dtype=torch.int64)
-        if labels.shape not in ((), (n,)):
-            raise UserError(f"give one label, or one for each of {n} samples, got {tuple(labels.shape)}")
-        labels = labels.expand(n)
-        if not bool(((labels >= 0) & (labels < len(classes))).all()):
-            raise UserError(f"labels run from 0 to {len(classes) - 1} here: {', '.join(classes)}")
-        return labels
+    def _started(self, start: Tensor, n: int) -> Tensor:
+        if tuple(start.shape) != (n, *self.facts.shape):
+            raise UserError(f"start has shape {(n, *self.facts.shape)} here, got {tuple(start.shape)}")
+        return start.to(self.device, torch.float32)
 
     def _numel(self) -> int:
         return int(torch.tensor(self.facts.shape).prod())

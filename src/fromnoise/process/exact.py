@@ -77,6 +77,40 @@ class GaussianMixture:
         """log q(x_t) at level n, in nats, (B,); without a level, of the data themselves."""
         return self._components(x, n)[0].logsumexp(1)
 
+    def given(self, y: Tensor, operator: Tensor, std: float) -> GaussianMixture:
+        """The law of x_0 given one observation y = operator x_0 + std z: again a mixture, in closed form.
+
+        y is (m,), operator A (m, d), std > 0 that of the noise in y. Component k with mean m_k and covariance C_k
+        becomes the Gaussian conditional of gain C_k A' S^-1, S = A C_k A' + std² I, its weight times N(y; A m_k, S).
+
+        >>> law = GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.0], [0.0, 1.0]]])
+        >>> law.given(torch.tensor([2.0]), torch.tensor([[1.0, 0.0]]), 1.0).means
+        tensor([[1., 0.]], dtype=torch.float64)
+        """
+        y, operator = y.double(), operator.double()
+        spread = operator @ self.covariances @ operator.mT + std**2 * torch.eye(len(y), dtype=torch.float64)
+        gain = torch.linalg.solve(spread, operator @ self.covariances).mT
+        offset = y - self.means @ operator.mT
+        means = self.means + torch.einsum("kdm,km->kd", gain, offset)
+        covariances = self.covariances - gain @ operator @ self.covariances
+        log_weights = self.weights.log() + _normal_log_prob(offset, spread)
+        return GaussianMixture(log_weights.softmax(0), means, (covariances + covariances.mT) / 2)
+
+    def observation_log_prob(self, x: Tensor, n: Level, y: Tensor, operator: Tensor, std: float) -> Tensor:
+        """log p(y | x_t) in nats, (B,), of y (m,) or (B, m) as in `given`: what exact guidance climbs.
+
+        Given x_t, x_0 is a mixture of Gaussians with full covariances; so is operator x_0 plus the noise.
+        """
+        y, operator = y.to(x), operator.to(x)
+        weighted, mean, _ = self._components(x, n)
+        values, vectors = self.values.to(x), self.vectors.to(x)
+        alpha, sigma = (c.to(x).reshape(-1, 1, 1) for c in (n.alpha, n.sigma))
+        seen = operator @ vectors  # (K, m, d): the operator in the axes of each component
+        spread = (seen * (values * sigma**2 / (alpha**2 * values + sigma**2))[..., None, :]) @ seen.mT
+        spread = spread + std**2 * torch.eye(len(operator), dtype=x.dtype)
+        offset = y.reshape(-1, 1, len(operator)) - mean @ operator.mT
+        return (weighted.log_softmax(1) + _normal_log_prob(offset, spread)).logsumexp(1)
+
     def responsibilities(self, x: Tensor, n: Level = CLEAN) -> Tensor:
         """The probability of each component given x_t, (B, K)."""
         return self._components(x, n)[0].softmax(1)
@@ -86,6 +120,14 @@ class GaussianMixture:
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         noise = torch.randn(n, self.means.shape[1], dtype=torch.float64, generator=generator)
         return self.means[k] + torch.einsum("bij,bj->bi", torch.linalg.cholesky(self.covariances)[k], noise)
+
+
+def _normal_log_prob(offset: Tensor, covariance: Tensor) -> Tensor:
+    """log N(offset; 0, covariance) over the last axis, (..., m) and (..., m, m)."""
+    root = torch.linalg.cholesky(covariance)
+    white = torch.linalg.solve_triangular(root, offset[..., None], upper=False)[..., 0]
+    log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return -0.5 * (white.square().sum(-1) + log_det + offset.shape[-1] * math.log(2 * math.pi))
 
 
 class Empirical:

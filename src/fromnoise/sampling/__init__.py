@@ -3,9 +3,12 @@
 from fromnoise.sampling.adaptive import Adaptive
 from fromnoise.sampling.choices import PATHS, SOLVERS, Choice
 from fromnoise.sampling.forms import Data, Form, Noise, Noisy
-from fromnoise.sampling.guidance import extrapolate
+from fromnoise.sampling.guidance import climbed, extrapolate, universal
 from fromnoise.sampling.multistep import IPNDM, Multistep, UniPC
 from fromnoise.sampling.noise import Streams
+from fromnoise.sampling.observation import Nudged, Observation, ball, jacobian, observed, replaced
+from fromnoise.sampling.operators import Operator, blurred, kept, shrunk
+from fromnoise.sampling.particles import Cloud, particles
 from fromnoise.sampling.paths import (
     churned,
     equidistributed,
@@ -13,6 +16,7 @@ from fromnoise.sampling.paths import (
     leading,
     path,
     quadratic,
+    resampled,
     strided,
     uniform_in_lambda,
 )
@@ -28,6 +32,7 @@ __all__ = [
     "SOLVERS",
     "Adaptive",
     "Choice",
+    "Cloud",
     "Corrected",
     "Data",
     "EulerMaruyama",
@@ -37,20 +42,34 @@ __all__ = [
     "Multistep",
     "Noise",
     "Noisy",
+    "Nudged",
+    "Observation",
+    "Operator",
     "RungeKutta",
     "Solver",
     "Streams",
     "UniPC",
+    "ball",
+    "blurred",
     "churned",
+    "climbed",
     "equidistributed",
     "extrapolate",
+    "jacobian",
     "karras",
+    "kept",
     "leading",
+    "observed",
+    "particles",
     "path",
     "quadratic",
+    "replaced",
+    "resampled",
     "sample",
     "score",
+    "shrunk",
     "strided",
     "trajectory",
     "uniform_in_lambda",
+    "universal",
 ]

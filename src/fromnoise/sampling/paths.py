@@ -155,6 +155,30 @@ def churned(
     return found
 
 
+def resampled(levels: Sequence[Level], length: int = 10, times: int = 10) -> list[Level]:
+    """RePaint's path (Lugmayr et al. 2022): after each `length` steps down, as many up again, `times` − 1 times over.
+
+    What is made up and what is known have then `times` occasions to agree. The first jump is at the first level that
+    is a whole number of `length` steps above the end, the last one `length` above it; of 250 steps with 10 and 10 come
+    2,410 network calls. Raises ValueError unless both are at least 1.
+
+    >>> from fromnoise.process import linear
+    >>> [round(level.t.item()) for level in resampled(strided(linear(1000), 4), 1, 2)]
+    [1000, 750, 1000, 750, 500, 750, 500, 250, 500, 250, 0]
+    """
+    if length < 1 or times < 1:
+        raise ValueError(f"a jump takes at least 1 step and 1 time, got {length} and {times}")
+    steps = len(levels) - 1
+    found = [levels[0]]
+    for i in range(1, steps + 1):
+        found.append(levels[i])
+        above, left = i - length, steps - i
+        if above >= 0 and left > 0 and left % length == 0:
+            up_and_down = [*reversed(levels[above:i]), *levels[above + 1 : i + 1]]
+            found += up_and_down * (times - 1)
+    return found
+
+
 def _between(
     schedule: Schedule,
     steps: int,

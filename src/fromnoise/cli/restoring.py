@@ -1,0 +1,95 @@
+"""What inpaint, deblur and upscale share: what was seen of a picture, and several pictures that it may have been."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fromnoise.cli.arguments import whole
+from fromnoise.cli.outputs import check_new_folder, check_numbers, check_writable, count, note, write_numbers
+from fromnoise.cli.progress import bar
+from fromnoise.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fromnoise.model import Model
+    from fromnoise.sampling import Observation
+
+PREVIEW = 2.0
+"""Seconds from one preview to the next."""
+
+
+def add_shared_arguments(parser: argparse.ArgumentParser, out: str) -> None:
+    """The arguments that all of them take."""
+    parser.add_argument("model", metavar="RUN", help="a run folder of images, a checkpoint or a bundled name")
+    parser.add_argument("image", metavar="IMAGE", help="a picture of any size and mode")
+    parser.add_argument("-n", type=whole(1, 64), default=4, help="how many possible pictures (default 4, at most 64)")
+    parser.add_argument("--out", required=True, metavar="FILE", help=out)
+    parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same pictures (default 0)")
+    parser.add_argument("--method", default="mmps", help="mmps (default), pgdm, dps, or for masks repaint")
+    parser.add_argument("--steps", type=whole(1), help="steps of the walk; the method's own unless given")
+    parser.add_argument("--label", help="the class of the picture, by name or number, where it is known")
+    parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers there")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no previews")
+
+
+def check_out(args: argparse.Namespace) -> Path:
+    """Where to write, checked before the work: a .png of all, or no suffix and a new folder of single pictures."""
+    path = Path(args.out)
+    if path.suffix and path.suffix.lower() != ".png":
+        raise UserError(f"cannot write {path.suffix}: use .png, or no suffix for a folder of single pictures")
+    (check_writable if path.suffix else check_new_folder)(path)
+    check_numbers(args.json)
+    return path
+
+
+def restore(
+    args: argparse.Namespace, model: Model, before: list[Tensor], seen: Observation, mask: Tensor | None = None
+) -> None:
+    """Draw args.n pictures that may have been seen, and write them after those that stand before them."""
+    from fromnoise.cli.sample import label_number
+    from fromnoise.model import keep_memory
+    from fromnoise.model.precision import chosen
+    from fromnoise.tasks.restore import chosen_method, restoring
+
+    out, way = Path(args.out), chosen_method(args.method, mask)
+    precision = chosen(args.precision or model.config.sample.precision, model.facts.kind, model.device)
+    if model.device.type == "cpu":
+        keep_memory()
+    how: dict[str, Any] = {"mask": mask, "method": args.method, "steps": args.steps, "seed": args.seed}
+    how |= {"label": label_number(args.label, model), "precision": precision}
+    began, previewed = time.perf_counter(), time.monotonic()
+    with bar(args.command, args.quiet) as update:
+        for state in restoring(model, seen, args.n, **how):
+            if state.done == 1:
+                calls = way.work * state.total
+                left = (time.perf_counter() - began) * (state.total - 1)
+                note(f"{args.method}: {count(state.total, 'step')}, {count(calls, 'network call')}, about {left:.0f} s")
+            update(state.done, state.total, "")
+            if not args.quiet and out.suffix and time.monotonic() - previewed > PREVIEW:
+                previewed = time.monotonic()
+                write_row(out, before, model.to_own(state.x).cpu(), "a preview")
+    seconds = time.perf_counter() - began
+    caption = f"{args.command} with {args.model}, {args.method}, {count(state.total, 'step')}, seed {args.seed}"
+    write_row(out, before, model.to_own(state.x).cpu(), caption)
+    found = {"out": str(out), "n": args.n, "method": args.method, "steps": state.total, "calls": way.work * state.total}
+    write_numbers(args.json, found | {"seconds": seconds, "seed": args.seed, "precision": precision})
+    note(f"{count(args.n, 'picture')} in {seconds:.1f} s ({precision}): {out}")
+
+
+def write_row(out: Path, before: list[Tensor], drawn: Tensor, caption: str) -> None:
+    """A .png with the pictures that were given, (1, C, H, W) each, and all drawn; or a folder of these alone."""
+    import torch
+
+    from fromnoise.figures import save, save_each
+    from fromnoise.figures.pictures import grid
+
+    if not out.suffix:
+        save_each(drawn, out, captions=[f"number {i}, {caption}" for i in range(len(drawn))])
+        return
+    row = torch.cat([*(picture.cpu() for picture in before), drawn])
+    save(grid(row, columns=min(len(row), 8)), out, caption=caption)

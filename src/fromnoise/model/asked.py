@@ -1,0 +1,56 @@
+"""What is asked of a model beside a number of samples: classes, and what samples are given; checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fromnoise.errors import UserError
+from fromnoise.model.config import Config, Facts
+from fromnoise.model.options import unknown
+
+Label = int | str | Sequence[int] | Tensor | None
+"""The class of all samples, by number or name, one number for each, or none."""
+
+
+def labels_of(config: Config, label: Label, n: int, device: torch.device) -> Tensor | None:
+    """The classes of n samples, (n,), or None for none. Raises UserError for classes that there are not."""
+    if label is None:
+        return None
+    assert config.facts is not None
+    classes = config.facts.classes
+    if not config.process.conditional:
+        raise UserError("this model does not know classes; train one with --process.conditional true")
+    if isinstance(label, str):
+        if label not in classes:
+            raise unknown("class", label, classes)
+        label = classes.index(label)
+    labels = torch.as_tensor(label, device=device, dtype=torch.int64)
+    if labels.shape not in ((), (n,)):
+        raise UserError(f"give one label, or one for each of {n} samples, got {tuple(labels.shape)}")
+    labels = labels.expand(n)
+    if not bool(((labels >= 0) & (labels < len(classes))).all()):
+        raise UserError(f"labels run from 0 to {len(classes) - 1} here: {', '.join(classes)}")
+    return labels
+
+
+def check_given(facts: Facts, given: Tensor | None) -> None:
+    """Raise UserError where a model of pairs is given nothing, or another something."""
+    if (given is None) == bool(facts.given):
+        raise UserError(
+            f"this model draws samples given something of shape {facts.given}: say what with given"
+            if facts.given
+            else "this model draws its samples given nothing: leave given out"
+        )
+
+
+def given_rows(facts: Facts, given: Tensor | None, n: int, first: int) -> Tensor | None:
+    """What samples first ... first + n − 1 are given, each row in turn, in its own units, float64."""
+    check_given(facts, given)
+    if given is None:
+        return None
+    if tuple(given.shape[1:]) != facts.given or not len(given):
+        raise UserError(f"given has rows of shape {facts.given} here, got {tuple(given.shape)}")
+    return given[torch.arange(first, first + n) % len(given)].cpu().double()

@@ -1,0 +1,18 @@
+"""What people do with a trained model: restore what was seen of a picture, and vary one."""
+
+from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
+from fromnoise.tasks.restore import METHODS, Method, Shown, restored, restoring
+from fromnoise.tasks.vary import between, varied
+
+__all__ = [
+    "METHODS",
+    "Method",
+    "Shown",
+    "between",
+    "fit_picture",
+    "read_mask",
+    "read_picture",
+    "restored",
+    "restoring",
+    "varied",
+]

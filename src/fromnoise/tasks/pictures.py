@@ -1,0 +1,97 @@
+"""A person's own picture, of any size and mode, as a trained model sees pictures; and which part of it is unknown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fromnoise.data.decode import Shaping, open_image, to_array
+from fromnoise.errors import UserError
+from fromnoise.model import Model
+
+BOX = re.compile(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*")
+
+
+def shaping_of(model: Model) -> Shaping:
+    """How the model's own training data were brought to its shape: cropped or padded, on white or on black.
+
+    Raises UserError for a model that does not know images.
+    """
+    if model.facts.kind != "images":
+        raise UserError(f"this takes a model of images, and this one knows {model.facts.kind}")
+    channels, height, width = model.facts.shape
+    told = {key: str(value) for key, value in model.config.data.items() if key in ("fit", "resample", "background")}
+    if model.config.data.get("name") == "mnist":  # white digits on black
+        told["background"] = "black"
+    return Shaping(height, width, channels, **told)
+
+
+def fit_picture(image: Image.Image, shaping: Shaping) -> Tensor:
+    """(1, C, H, W) in [-1, 1]."""
+    return torch.from_numpy(to_array(image, shaping)).float()[None] / 127.5 - 1
+
+
+def read_image(path: Path) -> Image.Image:
+    """The first frame of an image file, upright. Raises UserError where it cannot be read."""
+    try:
+        return open_image(path)
+    except OSError as error:
+        reason = error.strerror or "it is no image that can be read"
+    except Exception as error:  # a hostile file can make a decoder raise anything
+        reason = " ".join(str(error).split())[:200]
+    raise UserError(f"cannot read {path}: {reason}")
+
+
+def read_picture(path: Path, model: Model) -> Tensor:
+    """A picture as the model sees it, (1, *shape) in [-1, 1], brought to its shape as the training data were.
+
+    Raises UserError where it cannot be read, and for a model that does not know images.
+    """
+    return fit_picture(read_image(path), shaping_of(model))
+
+
+def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
+    """What of a picture is known, (H, W), True where it is, brought to the model's shape together with the picture.
+
+    `text` is a file whose white is unknown, of any size with the picture's shape; a box LEFT,TOP,RIGHT,BOTTOM in the
+    picture's pixels, unknown inside; or alpha: unknown where the picture itself is transparent. A pixel of the model of
+    which a tenth is unknown is unknown. Raises UserError for a mask that cannot be read, does not fit, or leaves
+    nothing or everything unknown.
+    """
+    hidden = _hidden(text, image)
+    how = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
+    known = torch.from_numpy(to_array(hidden, how))[0] < 26
+    if bool(known.all()):
+        raise UserError(f"the mask {text} hides nothing of the picture: white is what is to be filled")
+    if not bool(known.any()):
+        raise UserError(f"the mask {text} hides all of the picture: use fromnoise sample")
+    return known
+
+
+def _hidden(text: str, image: Image.Image) -> Image.Image:
+    """An image of gray values as large as the picture, white where something is to be filled."""
+    if text == "alpha":
+        if not image.has_transparency_data:
+            raise UserError("--mask alpha: this picture has nothing transparent; give a mask image or a box")
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+        return Image.fromarray(255 - alpha)
+    box = BOX.fullmatch(text)
+    if box:
+        left, top, right, bottom = map(int, box.groups())
+        if not (left < right <= image.width and top < bottom <= image.height):
+            raise UserError(f"the box {text} is not inside the picture of {image.width} x {image.height} pixels")
+        hidden = Image.new("L", image.size, 0)
+        hidden.paste(255, (left, top, right, bottom))
+        return hidden
+    mask = read_image(Path(text)).convert("L")
+    if abs(mask.width * image.height - mask.height * image.width) > max(mask.size) * max(1, max(image.size) // 100):
+        raise UserError(
+            f"the mask {text} is {mask.width} x {mask.height}, the picture {image.width} x {image.height}: "
+            "they must have the same proportions"
+        )
+    return mask.resize(image.size, Image.Resampling.BOX).point(lambda value: 255 if value > 127 else 0)

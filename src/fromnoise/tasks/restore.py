@@ -1,0 +1,147 @@
+"""A picture, or several possible ones, from what was seen of it: an unconditional model and an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from fromnoise.errors import UserError
+from fromnoise.model import Model
+from fromnoise.model.asked import Label
+from fromnoise.sampling import (
+    DDIM,
+    Nudged,
+    Observation,
+    Streams,
+    ball,
+    jacobian,
+    observed,
+    replaced,
+    resampled,
+)
+
+APART = 2**30
+"""Draws of noise that no walk makes: from here on they are for what walks beside it."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to restore, by name in `METHODS`.
+
+    steps    of its walk unless asked otherwise; None is the model's own
+    how      (model, observation, mask, steps, randn) -> what `Model.trajectory` takes beside n and seed
+    work     network calls of one step of the path, a derivative counted as one
+    masks    whether it is for masks alone
+    about    what it is, and from where
+    """
+
+    steps: int | None
+    how: Callable[[Model, Observation, Tensor | None, int | None, Streams], dict[str, Any]]
+    work: int
+    masks: bool
+    about: str
+
+
+class Shown(NamedTuple):
+    """How far it is: steps done of total, and x (n, *shape) so far, as the network sees it."""
+
+    done: int
+    total: int
+    x: Tensor
+
+
+def _jacobian(
+    model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams
+) -> dict[str, Any]:
+    return {"steer": partial(observed, seen=seen, spread=jacobian), "steps": steps}
+
+
+def _ball(model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams) -> dict[str, Any]:
+    return {"steer": partial(observed, seen=seen, spread=ball), "steps": steps}
+
+
+def _nudged(model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams) -> dict[str, Any]:
+    return {"solver": Nudged(DDIM(1.0), seen), "path": model.walk("ddpm", steps, "even").levels}
+
+
+def _repaint(model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams) -> dict[str, Any]:
+    assert mask is not None
+    levels = resampled(model.walk("ddpm", steps, "even").levels, 10, 10)
+    return {"solver": "ddpm", "path": levels, "project": replaced(seen.y, mask, randn)}
+
+
+METHODS: Mapping[str, Method] = {
+    "mmps": Method(None, _jacobian, 5, False, "the covariance from the network's own derivative (Rozet et al. 2024)"),
+    "pgdm": Method(None, _ball, 2, False, "ΠGDM: a ball for the covariance (Song et al. 2023)"),
+    "dps": Method(250, _nudged, 2, False, "diffusion posterior sampling: steps down the misfit (Chung et al. 2023)"),
+    "repaint": Method(250, _repaint, 1, True, "RePaint: what is known is put in at each level (Lugmayr et al. 2022)"),
+}
+
+
+def restoring(
+    model: Model,
+    seen: Observation,
+    n: int = 1,
+    *,
+    mask: Tensor | None = None,
+    method: str = "mmps",
+    steps: int | None = None,
+    seed: int = 0,
+    first: int = 0,
+    label: Label = None,
+    precision: str | None = None,
+) -> Iterator[Shown]:
+    """Draw n pictures of which `seen` may have been seen; yields after every step, as the network sees them.
+
+    With `mask`, True where a pixel is known, seen.y holds the known pixels, and they end as they were, to the last bit.
+    seen.y has one row, or one for each of the n. `label` is the class, if it is known; else a model of classes is asked
+    without one. Raises UserError for a method that there is not, or that needs a mask, and for what is not an image.
+    """
+    way = chosen_method(method, mask)
+    if model.facts.kind != "images":
+        raise UserError(f"only images can be restored, and this model knows {model.facts.kind}")
+    how = way.how(model, seen, mask, steps or way.steps, Streams(seed, first, n, draw=APART))
+    weight = 0.0 if label is None and model.config.process.conditional else None
+    states = model.trajectory(n, seed=seed, first=first, label=label, weight=weight, precision=precision, **how)
+    total = len(how["path"]) - 1 if "path" in how else model.steps(how.get("steps"))
+    for done, x in enumerate(states):
+        if done == total and mask is not None:
+            x = torch.where(mask.to(x.device), seen.y.to(x).expand_as(x), x)
+        yield Shown(done, total, x)
+
+
+def restored(model: Model, seen: Observation, n: int = 1, **how: Any) -> Tensor:
+    """n pictures of which `seen` may have been seen, (n, *shape) in [-1, 1]; the arguments are those of `restoring`.
+
+    >>> import fromnoise as fn
+    >>> from fromnoise.sampling import kept
+    >>> mask = torch.ones(28, 28, dtype=torch.bool)
+    >>> mask[14:] = False  # the lower half is unknown
+    >>> digit = fn.data.load("mnist", fit="pad", size=28).batch([0])
+    >>> filled = restored(fn.load("mnist"), Observation(kept(mask)(digit), kept(mask)), 2, mask=mask, steps=3)
+    >>> filled.shape, bool((filled[:, :, :14] == digit[:, :, :14]).all())
+    (torch.Size([2, 1, 28, 28]), True)
+    """
+    size, first, parts = model.config.sample.batch, how.pop("first", 0), []
+    for begin in range(0, n, size):
+        count = min(size, n - begin)
+        rows = seen.y if len(seen.y) == 1 else seen.y[begin : begin + count]
+        *_, last = restoring(model, Observation(rows, seen.operator, seen.std), count, first=first + begin, **how)
+        parts.append(model.to_own(last.x))
+    return torch.cat(parts)
+
+
+def chosen_method(name: str, mask: Tensor | None) -> Method:
+    """The method by name. Raises UserError where there is none of that name, or none without a mask."""
+    if name not in METHODS:
+        from fromnoise.model.options import unknown
+
+        raise unknown("method", name, METHODS)
+    if METHODS[name].masks and mask is None:
+        raise UserError(f"{name} is for masks alone; take {', '.join(k for k, m in METHODS.items() if not m.masks)}")
+    return METHODS[name]
