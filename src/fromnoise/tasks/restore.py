@@ -105,6 +105,8 @@ def restoring(
     way = chosen_method(method, mask)
     if model.facts.kind != "images":
         raise UserError(f"only images can be restored, and this model knows {model.facts.kind}")
+    if label is None and model.config.process.conditional and model.config.train.label_dropout == 0:
+        raise UserError("this model knows no picture without its class: say with label (--label) which it is")
     how = way.how(model, seen, mask, steps or way.steps, Streams(seed, first, n, draw=APART))
     weight = 0.0 if label is None and model.config.process.conditional else None
     states = model.trajectory(n, seed=seed, first=first, label=label, weight=weight, precision=precision, **how)
