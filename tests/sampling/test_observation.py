@@ -186,18 +186,20 @@ def test_repainting_keeps_what_is_known_to_the_last_bit():
 
 
 def test_repainting_that_goes_up_often_comes_nearer_to_the_conditional():
-    """Without jumps the known pixel is heard late: the other's mean misses by more than with ten times over."""
-    mask, y = torch.tensor([True, False]), torch.tensor([[0.5, 0.0]]).double()
-    law = KINDS.given(y[0, :1], torch.tensor([[1.0, 0.0]]).double(), 1e-4)
-    mean, covariance = moments(law)
+    """Two pixels of correlation 0.95: walked once, the unknown one hears the known one too late."""
+    pair, y = GaussianMixture([1.0], [[0.0, 0.0]], [[[0.5, 0.475], [0.475, 0.5]]]), torch.tensor([[1.0, 0.0]]).double()
+    law = pair.given(y[0, :1], torch.tensor([[1.0, 0.0]]).double(), 1e-4)
     biases = []
     for times in (1, 10):
-        project = replaced(y, mask, lambda x: noise(len(x), next(SEEDS)))
-        levels = resampled(strided(SCHEDULE, 100), 10, times)
-        x = noise(3000, 5)
-        *_, x = trajectory(KINDS, DDIM(1.0), levels, x, project=project, randn=lambda x: noise(len(x), next(SEEDS)))
-        biases.append(float((x[:, 1].mean() - mean[1]).abs() / covariance[1, 1].sqrt()))
-    assert biases[1] < 0.5 * biases[0]
+        project = replaced(y, torch.tensor([True, False]), lambda x: noise(len(x), next(SEEDS)))
+        levels = resampled(strided(SCHEDULE, 250), 1, times)
+        steps = trajectory(
+            pair, DDIM(1.0), levels, noise(2000, 5), project=project, randn=lambda x: noise(len(x), next(SEEDS))
+        )
+        *_, x = steps
+        biases.append(float((x[:, 1].mean() - law.means[0, 1]).abs() / law.covariances[0, 1, 1].sqrt()))
+    assert biases[0] > 0.8
+    assert biases[1] < 0.2
 
 
 def test_repaints_own_path_takes_2410_calls():
@@ -254,15 +256,15 @@ def test_operators_refuse():
         blurred(0.0)
 
 
-def test_the_methods_biases_are_ordered():
-    """Of the pair of kinds: the jacobian's mean is nearer than the ball's, and both nearer than none."""
+@pytest.mark.parametrize("spread", [ball, jacobian])
+def test_guided_samples_are_nearer_than_none(spread):
+    """Of two kinds neither method is exact; both are nearer to the conditional mean than the law without it."""
     mean, _ = moments(POSTERIOR)
-    levels = uniform_in_lambda(SCHEDULE, 60)
-    biases = {}
-    for name, denoise in (("none", KINDS), ("ball", observed(KINDS, SEEN, ball)), ("jacobian", observed(KINDS, SEEN))):
-        x = sample(denoise, DDIM(0.0), levels, noise(4000))
-        biases[name] = float((x.mean(0) - mean).norm())
-    assert biases["jacobian"] < biases["ball"] < biases["none"]
+    biases = []
+    for denoise in (KINDS, observed(KINDS, SEEN, spread)):
+        x = sample(denoise, DDIM(0.0), uniform_in_lambda(SCHEDULE, 60), noise(4000))
+        biases.append(float((x.mean(0) - mean).norm()))
+    assert biases[1] < 0.7 * biases[0]
 
 
 def test_diffusing_then_observing_keeps_batches_apart():

@@ -21,7 +21,7 @@ def digit():
 
 def test_the_less_noise_the_nearer(model, digit):
     how = {"steps": 10, "weight": 0.0, "precision": "fp32"}
-    apart = [(varied(model, digit, 4, strength=s, **how) - digit).square().mean().item() for s in (0.05, 0.4, 1.0)]
+    apart = [(varied(model, digit, 4, strength=s, **how) - digit).square().mean().item() for s in (0.05, 0.8, 1.0)]
     assert apart[0] < 0.02 < apart[1] < apart[2]
 
 

@@ -151,7 +151,7 @@ class Model:
         # What steers mostly asks for derivatives, whose memory grows with all samples that go through together.
         size = self.config.sample.batch if steer else max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
         parts = [slice(begin, min(begin + size, n)) for begin in range(0, n, size)]
-        labels = self.labels(n, label, first)
+        labels, start = self.labels(n, label, first), None if start is None else self._started(start, n)
         out = []
         for i, some in enumerate(parts):
             part, begin = (None if rows is None else rows[some] for rows in (labels, start))

@@ -11,6 +11,7 @@ gradient, V alone held fixed, is J' A' (std² I + A V A')^-1 (y − A D), with J
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +42,10 @@ class Observation:
     operator: Operator
     std: float = 0.0
 
-    def log_prob(self, x_0: Tensor, std: Tensor | float | None = None) -> Tensor:
-        """log N(y; operator(x_0), std² I) in nats, (B,); std is that of the observation unless given."""
-        std = torch.as_tensor(self.std if std is None else std).to(x_0)
+    def log_prob(self, x_0: Tensor) -> Tensor:
+        """log N(y; operator(x_0), std² I) in nats, (B,), of x_0 (B, *shape); std must be positive."""
         offset = (self.y.to(x_0) - self.operator(x_0)).flatten(1)
-        one = 0.5 * torch.log(2 * torch.pi * std**2)
-        return -(0.5 * (offset / std) ** 2 + one).sum(1)
+        return -(0.5 * (offset / self.std) ** 2 + math.log(self.std) + 0.5 * math.log(2 * math.pi)).sum(1)
 
 
 Spread = Callable[["Known"], Callable[[Tensor], Tensor]]

@@ -47,7 +47,7 @@ def blurred(std: float) -> Operator:
     if std <= 0:
         raise ValueError(f"the standard deviation of a blur must be positive, got {std}")
     reach = max(1, round(3 * std))
-    row = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / std) ** 2)
+    row = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).double() / std) ** 2)
     row = row / row.sum()
 
     def blur(x: Tensor) -> Tensor:

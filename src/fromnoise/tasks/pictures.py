@@ -33,7 +33,7 @@ def shaping_of(model: Model) -> Shaping:
 
 def fit_picture(image: Image.Image, shaping: Shaping) -> Tensor:
     """(1, C, H, W) in [-1, 1]."""
-    return torch.from_numpy(to_array(image, shaping)).float()[None] / 127.5 - 1
+    return torch.from_numpy(np.array(to_array(image, shaping), np.float32))[None] / 127.5 - 1
 
 
 def read_image(path: Path) -> Image.Image:
@@ -65,7 +65,7 @@ def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
     """
     hidden = _hidden(text, image)
     how = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
-    known = torch.from_numpy(to_array(hidden, how))[0] < 26
+    known = torch.from_numpy(to_array(hidden, how)[0] < 26)
     if bool(known.all()):
         raise UserError(f"the mask {text} hides nothing of the picture: white is what is to be filled")
     if not bool(known.any()):
