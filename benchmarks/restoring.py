@@ -33,13 +33,15 @@ from fromnoise.tasks.restore import METHODS, restoring
 
 ROOT = Path(__file__).parents[1]
 WAYS: dict[str, dict[str, Any]] = {
-    "mmps, 10 steps": {"method": "mmps", "steps": 10},
-    "mmps": {"method": "mmps"},
+    "dps, 25 steps": {"method": "dps", "steps": 25},
+    "dps, 50 steps": {"method": "dps", "steps": 50},
+    "dps": {"method": "dps"},
+    "dps, 250 steps": {"method": "dps", "steps": 250},
     "pgdm, 10 steps": {"method": "pgdm", "steps": 10},
     "pgdm": {"method": "pgdm"},
     "pgdm, 100 steps": {"method": "pgdm", "steps": 100},
-    "dps, 100 steps": {"method": "dps", "steps": 100},
-    "dps": {"method": "dps"},
+    "mmps, 10 steps": {"method": "mmps", "steps": 10},
+    "mmps": {"method": "mmps"},
     "repaint, 50 steps": {"method": "repaint", "steps": 50},
     "repaint": {"method": "repaint"},
 }

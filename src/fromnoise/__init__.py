@@ -35,7 +35,7 @@ __all__ = ["Config", "Model", "UserError", "fit", "load", "recipe", "recipes"]
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in ("process", "sampling", "networks", "data", "model", "training", "evaluation", "figures"):
+    if name in ("process", "sampling", "networks", "data", "model", "training", "evaluation", "figures", "tasks"):
         return importlib.import_module(f"fromnoise.{name}")
     raise AttributeError(f"module 'fromnoise' has no attribute '{name}'")
 

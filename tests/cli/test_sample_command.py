@@ -350,3 +350,17 @@ def test_files_say_that_they_were_generated_by_which_weights_and_seed(runs):
     from fromnoise.data import load as load_data
 
     assert len(load_data("a.npz")) == 3
+
+
+def test_guidance_has_a_place_a_limit_and_a_weaker_model(runs):
+    done("sample pets -n 4 --weight 3 --seed 2 --quiet --out strong.npz --precision fp32")
+    line = "sample pets -n 4 --seed 2 --quiet --precision fp32 --weight 3"
+    for name, more in (("nowhere", "--interval 40 50"), ("itself", "--weaker pets")):
+        done(f"{line} {more} --out {name}.npz")
+        found, plain = np.load(f"{name}.npz")["samples"], drawn("pets", 4, seed=2, weight=1.0, precision="fp32")
+        assert np.allclose(found, plain, atol=1e-5)
+    done(f"{line} --rescale 1 --out rescaled.npz")
+    assert not np.array_equal(np.load("rescaled.npz")["samples"], np.load("strong.npz")["samples"])
+    refused(f"{line} --interval 3 1 --out x.npz", "begins below its end")
+    refused(f"{line} --weaker table --out x.npz", "checkpoint of this run")
+    refused("sample pets --weight 1 --rescale 1 --out x.npz", "other than 1")

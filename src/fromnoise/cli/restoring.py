@@ -29,7 +29,7 @@ def add_shared_arguments(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("-n", type=whole(1, 64), default=4, help="how many possible pictures (default 4, at most 64)")
     parser.add_argument("--out", required=True, metavar="FILE", help=out)
     parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same pictures (default 0)")
-    parser.add_argument("--method", default="mmps", help="mmps (default), pgdm, dps, or for masks repaint")
+    parser.add_argument("--method", default="dps", help="dps (default), pgdm, mmps, or for masks repaint")
     parser.add_argument("--steps", type=whole(1), help="steps of the walk; the method's own unless given")
     parser.add_argument("--label", help="the class of the picture, by name or number, where it is known")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
@@ -63,12 +63,15 @@ def restore(
     how: dict[str, Any] = {"mask": mask, "method": args.method, "steps": args.steps, "seed": args.seed}
     how |= {"label": label_number(args.label, model), "precision": precision}
     began, previewed = time.perf_counter(), time.monotonic()
+    warm = began
     with bar(args.command, args.quiet) as update:
         for state in restoring(model, seen, args.n, **how):
             if state.done == 1:
-                calls = way.work * state.total
-                left = (time.perf_counter() - began) * (state.total - 1)
-                note(f"{args.method}: {count(state.total, 'step')}, {count(calls, 'network call')}, about {left:.0f} s")
+                warm = time.perf_counter()  # the first step makes ready what the others find
+            if state.done == min(3, state.total):
+                each, calls = (time.perf_counter() - warm) / max(1, state.done - 1), way.work * state.total
+                about = f"about {each * state.total:.0f} s"
+                note(f"{args.method}: {count(state.total, 'step')}, {count(calls, 'network call')}, {about}")
             update(state.done, state.total, "")
             if not args.quiet and out.suffix and time.monotonic() - previewed > PREVIEW:
                 previewed = time.monotonic()

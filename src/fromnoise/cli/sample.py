@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fromnoise.model import Model
+    from fromnoise.model.guidance import Weight
 
 EPILOG = """\
 The suffix of --out says what is written: .png a picture of all, .npz .npy .csv the numbers, .webp .gif .mp4
@@ -63,6 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--given", metavar="FILE", help="what a model of pairs draws its samples given, each row in turn"
     )
     parser.add_argument("--weight", type=finite, help="of guidance: 1 is plain conditional sampling")
+    parser.add_argument(
+        "--weaker", metavar="RUN", help="what guidance leads away from, an earlier checkpoint: autoguidance"
+    )
+    parser.add_argument(
+        "--interval", type=finite, nargs=2, metavar=("LOW", "HIGH"), help="of log(alpha / sigma) in which guidance acts"
+    )
+    parser.add_argument(
+        "--rescale", type=finite, default=0.0, help="0 to 1: against pictures that guidance burns out (default 0)"
+    )
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
     parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
@@ -84,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
         keep_memory()
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "path": args.path,
-        "on": args.on, "weight": args.weight,
+        "on": args.on, "weight": _guidance(args, model),
         "precision": precision, "label": label_number(args.label, model), "given": _given(args.given, model),
     }  # fmt: skip
     began = time.perf_counter()
@@ -94,11 +104,12 @@ def run(args: argparse.Namespace) -> None:
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
             labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
-            said = {name: how[name] for name in ("seed", "solver", "steps", "path", "on", "weight", "label")}
-            _write(path, samples, labels, model, how["given"], made_by(model, **said))
+            said = {name: how[name] for name in ("seed", "solver", "steps", "path", "on", "label")}
+            said |= {name: getattr(args, name) or None for name in ("weaker", "interval", "rescale")}
+            _write(path, samples, labels, model, how["given"], made_by(model, weight=args.weight, **said))
     seconds = time.perf_counter() - began
     way = {"solver": args.solver, "steps": args.steps, "path": args.path, "on": args.on}
-    steps, calls = len(model.walk(**way).levels) - 1, model.calls(args.weight, **way)
+    steps, calls = len(model.walk(**way).levels) - 1, model.calls(how["weight"], **way)
     found = {"out": str(path), "n": args.n, "steps": steps, "calls": calls, "seconds": seconds, "seed": args.seed}
     write_numbers(args.json, found | {"precision": precision})
     how_many = f"{count(args.n, 'sample')} of {count(steps, 'step')}, {_calls(calls)}"
@@ -202,6 +213,20 @@ def _given(name: str | None, model: Model) -> Tensor | None:
     if rows.shape[1:] != shape:
         raise UserError(f"{name} has rows of shape {rows.shape[1:]}; this model was trained given {shape}")
     return torch.from_numpy(rows)
+
+
+def _guidance(args: argparse.Namespace, model: Model) -> Weight:
+    """The weight alone, or with all that was said of guidance."""
+    if not (args.weaker or args.interval or args.rescale):
+        return args.weight
+    from fromnoise.model import Guidance, load
+
+    weight = model.config.sample.weight if args.weight is None else args.weight
+    if weight == 1:
+        raise UserError("--weaker, --interval and --rescale are about guidance: give it a --weight other than 1")
+    weaker = load(args.weaker, network=args.network) if args.weaker else None
+    low, high = args.interval or (-math.inf, math.inf)
+    return Guidance(weight, (low, high), args.rescale, weaker)
 
 
 def label_number(text: str | None, model: Model) -> int | None:

@@ -3,6 +3,7 @@
 from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
 from fromnoise.model.config import Config, Facts, Process, Sample, Train, read_config
+from fromnoise.model.guidance import Guidance
 from fromnoise.model.loading import bundled, checkpoints, load
 from fromnoise.model.model import Model
 from fromnoise.model.provenance import made_by
@@ -10,6 +11,7 @@ from fromnoise.model.provenance import made_by
 __all__ = [
     "Config",
     "Facts",
+    "Guidance",
     "Model",
     "Process",
     "Sample",

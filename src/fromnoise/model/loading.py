@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from fromnoise.errors import UserError
+from fromnoise.model.assembly import make_network
 from fromnoise.model.config import TUNED, Config, read_config, read_sample
-from fromnoise.model.model import Model, assemble
+from fromnoise.model.model import Model
 from fromnoise.model.options import unknown
 from fromnoise.model.store import read_tensors
 
@@ -94,3 +95,16 @@ def _from_hub(name: str) -> Path:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise UserError(f"no folder {name} here, and the hub did not give it: {reason}") from None
     return Path(path)
+
+
+def assemble(config: Config, weights: dict[str, Tensor], source: str, network: str | type | None = None) -> Model:
+    """A model from a configuration and weights. Raises UserError where they do not fit each other."""
+    if config.facts is None:
+        raise UserError(f"{source} has no [facts]: it is not a trained model")
+    net = make_network(config, config.facts, network)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise UserError(f"the weights of {source} do not fit its network: {first[0].strip()}") from None
+    return Model(config, net)

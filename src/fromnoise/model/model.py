@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from fromnoise.data import Dataset, Units
 from fromnoise.errors import UserError
 from fromnoise.model.asked import Label, check_given, given_rows, labels_of
-from fromnoise.model.assembly import make_denoiser, make_network, make_schedule
+from fromnoise.model.assembly import make_denoiser, make_schedule
 from fromnoise.model.config import TUNED, Config, Facts
+from fromnoise.model.guidance import Guidance, Weight, guidance_of
 from fromnoise.model.options import call_named, unknown, write_toml
 from fromnoise.model.precision import Lowered, casting, chosen
 from fromnoise.model.store import pack, write_folder
@@ -97,7 +98,7 @@ class Model:
     def guided(
         self,
         labels: Tensor | None = None,
-        weight: float | None = None,
+        weight: Weight = None,
         precision: str = "fp32",
         given: Tensor | None = None,
         steer: Steer | None = None,
@@ -107,8 +108,7 @@ class Model:
         `labels` and `given` are as in `denoiser`; `steer` guides further, before anything is clipped. Raises UserError
         for guidance that the model cannot give.
         """
-        weight = self.config.sample.weight if weight is None else weight
-        denoise = self._extrapolated(labels, given, weight, precision)
+        denoise = self._extrapolated(labels, given, guidance_of(weight, self.config.sample), precision)
         denoise = steer(denoise) if steer else denoise
         return clipped(denoise) if self.config.sample.clip else denoise
 
@@ -123,7 +123,7 @@ class Model:
         on: str | Schedule | None = None,
         label: Label = None,
         given: Tensor | None = None,
-        weight: float | None = None,
+        weight: Weight = None,
         precision: str | None = None,
         steer: Steer | None = None,
         start: Tensor | None = None,
@@ -137,8 +137,8 @@ class Model:
         name (`sampling.SOLVERS`, `sampling.PATHS`) or as such, are the model's own unless given, and so is the schedule
         `on` which it walks (`process.SCHEDULES`): trained as DDPM, it can be sampled as a score SDE. `label` is a class
         number or n of them (a model that knows classes takes each in turn if none is given); `weight` is that of
-        guidance, D_0 + weight (D_1 − D_0). `given`, (m, *facts.given) in its own units, is what a model of pairs draws
-        its samples given: sample i row i % m, so that one row gives n draws of one conditional law.
+        guidance, D_0 + weight (D_1 − D_0), or a `Guidance`. `given`, (m, *facts.given) in its own units, is what a
+        model of pairs draws its samples given: sample i row i % m, so that one row gives n draws of one law.
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
         `steer` maps the denoiser to one that wants something more (`sampling.universal`, `observed`, `extrapolate`).
         `start`, (n, *shape) as the network sees it, is x at the first level in the place of noise, and after each step
@@ -178,7 +178,7 @@ class Model:
         on: str | Schedule | None = None,
         label: Label = None,
         given: Tensor | None = None,
-        weight: float | None = None,
+        weight: Weight = None,
         precision: str | None = None,
         steer: Steer | None = None,
         start: Tensor | None = None,
@@ -241,14 +241,13 @@ class Model:
         """Steps that a sample takes: `steps`, or the model's own."""
         return len(levels_of(self.config.sample, self._on(on), steps, path)) - 1
 
-    def calls(self, weight: float | None = None, **way: Any) -> int | None:
+    def calls(self, weight: Weight = None, **way: Any) -> int | None:
         """Network calls that a sample takes, twice the walk's where guidance asks with the class and without.
 
         `way` holds solver, steps, path and on, as in `sample`. None for a solver that finds out on its way.
         """
-        weight = self.config.sample.weight if weight is None else weight
         calls = self.walk(**way).calls
-        return None if calls is None else calls * (1 if weight in (0, 1) else 2)
+        return None if calls is None else calls * guidance_of(weight, self.config.sample).calls
 
     def _on(self, on: str | Schedule | None) -> Schedule:
         if on is None or not isinstance(on, str):
@@ -303,15 +302,30 @@ class Model:
         """The same model around other weights."""
         return Model(self.config, network)
 
-    def _extrapolated(self, labels: Tensor | None, given: Tensor | None, weight: float, precision: str) -> Denoiser:
+    def _extrapolated(self, labels: Tensor | None, given: Tensor | None, how: Guidance, precision: str) -> Denoiser:
         conditional = self._in_parts(labels, given, precision)
-        if weight == 1:
+        if how.weight == 1:
             return conditional
+        if how.weaker is not None:
+            base = self._weaker(how.weaker)._in_parts(labels, given, precision)
+            return extrapolate(base, conditional, how.weight, interval=how.interval, rescale=how.rescale)
         if labels is None:
             raise UserError("guidance needs classes; train a model with --process.conditional true")
         if self.config.train.label_dropout == 0:
             raise UserError("guidance needs a model trained with train.label_dropout above 0")
-        return extrapolate(self._in_parts(None, given, precision), conditional, weight)
+        base = self._in_parts(None, given, precision)
+        return extrapolate(base, conditional, how.weight, interval=how.interval, rescale=how.rescale)
+
+    def _weaker(self, model: Model) -> Model:
+        """The model itself, if its denoiser can stand beside this one's. Raises UserError where it cannot."""
+        same = [
+            (m.facts.shape, m.facts.classes, m.config.schedule, m.config.process.conditional) for m in (self, model)
+        ]
+        if same[0] != same[1]:
+            raise UserError(
+                "the weaker model has other shapes, classes or another schedule: take a checkpoint of this run"
+            )
+        return model
 
     def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
         """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""
@@ -365,16 +379,3 @@ def _narrowed(weights: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[
         if bool((weight.isfinite() & ~found[name].isfinite()).any()):
             raise UserError(f"{name} holds numbers too large for {dtype}: save without dtype")
     return found
-
-
-def assemble(config: Config, weights: dict[str, Tensor], source: str, network: str | type | None = None) -> Model:
-    """A model from a configuration and weights. Raises UserError where they do not fit each other."""
-    if config.facts is None:
-        raise UserError(f"{source} has no [facts]: it is not a trained model")
-    net = make_network(config, config.facts, network)
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1:2] or [str(error)]
-        raise UserError(f"the weights of {source} do not fit its network: {first[0].strip()}") from None
-    return Model(config, net)

@@ -1,0 +1,62 @@
+"""How strongly a model's samples are drawn towards what was asked, where, and away from what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fromnoise.errors import UserError
+from fromnoise.model.config import Sample
+from fromnoise.sampling.guidance import EVERYWHERE
+
+if TYPE_CHECKING:
+    from fromnoise.model.model import Model
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """D_0 + weight (D_1 − D_0), D_1 the model's denoiser given the class; to be put in the place of a weight.
+
+    weight    1 is plain conditional sampling, more goes past it
+    interval  of lam = log(alpha / sigma), in which it acts; outside it D_1 stands alone (Kynkäänniemi et al. 2024)
+    rescale   0 to 1: how far the spread of each mean is brought back to that of D_1 (Lin et al. 2024)
+    weaker    a model whose denoiser is D_0: an earlier checkpoint of the same run, say (autoguidance, Karras et al.
+              2024); None is the model itself without a class (Ho & Salimans 2022)
+
+    Raises UserError for an interval without numbers in it and for a rescale outside [0, 1].
+
+    >>> Guidance(2.0, interval=(-1.0, 2.0)).calls
+    2
+    """
+
+    weight: float
+    interval: tuple[float, float] = EVERYWHERE
+    rescale: float = 0.0
+    weaker: Model | None = None
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        if not low < high:
+            raise UserError(f"the interval of guidance begins below its end, not at {low:g} and {high:g}")
+        if not 0 <= self.rescale <= 1:
+            raise UserError(f"rescale lies from 0 to 1, got {self.rescale:g}")
+
+    @property
+    def calls(self) -> int:
+        """Network calls where the model alone would make one, at most."""
+        return 1 if self.weight == 1 or (self.weight == 0 and self.interval == EVERYWHERE) else 2
+
+
+Weight = float | Guidance | None
+"""A weight of guidance, or all of it; None is the model's own."""
+
+
+def guidance_of(weight: Weight, own: Sample) -> Guidance:
+    """The guidance that is meant.
+
+    >>> guidance_of(None, Sample(weight=1.5)).weight
+    1.5
+    """
+    if isinstance(weight, Guidance):
+        return weight
+    return Guidance(own.weight if weight is None else weight)
