@@ -33,13 +33,12 @@ from fromnoise.tasks.restore import METHODS, restoring
 
 ROOT = Path(__file__).parents[1]
 WAYS: dict[str, dict[str, Any]] = {
-    "dps, 25 steps": {"method": "dps", "steps": 25},
+    "pgdm, 25 steps": {"method": "pgdm", "steps": 25},
+    "pgdm, 50 steps": {"method": "pgdm", "steps": 50},
+    "pgdm": {"method": "pgdm"},
+    "pgdm, 250 steps": {"method": "pgdm", "steps": 250},
     "dps, 50 steps": {"method": "dps", "steps": 50},
     "dps": {"method": "dps"},
-    "dps, 250 steps": {"method": "dps", "steps": 250},
-    "pgdm, 10 steps": {"method": "pgdm", "steps": 10},
-    "pgdm": {"method": "pgdm"},
-    "pgdm, 100 steps": {"method": "pgdm", "steps": 100},
     "mmps, 10 steps": {"method": "mmps", "steps": 10},
     "mmps": {"method": "mmps"},
     "repaint, 50 steps": {"method": "repaint", "steps": 50},

@@ -41,13 +41,13 @@ def test_the_seed_decides_and_the_numbers_are_told(photo):
     assert np.array_equal(fillings("a"), fillings("b"))
     assert not np.array_equal(fillings("a"), fillings("c"))
     found = json.loads(Path("a.json").read_text())
-    assert (found["n"], found["steps"], found["calls"], found["method"]) == (2, 3, 6, "dps")
+    assert (found["n"], found["steps"], found["calls"], found["method"]) == (2, 3, 6, "pgdm")
 
 
 def test_calls_and_time_are_told_before_the_end(photo):
     said = done(f"inpaint pets {photo} --mask 12,4,20,12 -n 1 --steps 3 --out out.png")
     first, last = said.err.splitlines()
-    assert first.startswith("dps: 3 steps, 6 network calls, about ")
+    assert first.startswith("pgdm: 3 steps, 6 network calls, about ")
     assert last.endswith(": out.png")
 
 
@@ -77,7 +77,7 @@ def test_pictures_of_any_mode(runs, mode):
 
 def test_what_was_drawn_looks_like_what_was_seen(photo):
     """The means of 2 x 2 pixels of what is upscaled are those of the small picture, to its noise."""
-    done(f"upscale pets {photo} --factor 2 -n 2 --noise 0.01 --method pgdm --quiet --out out")
+    done(f"upscale pets {photo} --factor 2 -n 2 --noise 0.01 --quiet --out out")
     drawn = fillings("out").astype(float)
     small = drawn.reshape(2, 4, 2, 4, 2, 3).mean((2, 4)) / 127.5 - 1
     from dataclasses import replace

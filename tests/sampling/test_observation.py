@@ -16,6 +16,7 @@ from fromnoise.sampling import (
     Multistep,
     Nudged,
     Observation,
+    Pulled,
     ball,
     blurred,
     climbed,
@@ -160,13 +161,26 @@ def test_posterior_sampling_draws_towards_what_was_seen():
     torch.testing.assert_close(found, plain - 0.7 * slope)
 
 
-def test_each_sample_is_nudged_for_itself():
+@pytest.mark.parametrize("kind", [Nudged, Pulled])
+def test_each_sample_is_led_for_itself(kind):
     """No sample changes with who else is drawn: the norm is its own."""
     t, s, x = at(SCHEDULE, 400), at(SCHEDULE, 380), noise(6)
-    nudged = Nudged(DDIM(0.0), SEEN)
-    together, _ = nudged.step(KINDS, x, t, s, None, torch.randn_like)
-    alone, _ = nudged.step(KINDS, x[2:3], t, s, None, torch.randn_like)
+    led = kind(DDIM(0.0), SEEN)
+    together, _ = led.step(KINDS, x, t, s, None, torch.randn_like)
+    alone, _ = led.step(KINDS, x[2:3], t, s, None, torch.randn_like)
     torch.testing.assert_close(together[2:3], alone)
+
+
+@pytest.mark.parametrize("std", [0.0, 0.3])
+def test_the_pull_is_along_the_pseudoinverse(std):
+    """alpha_t J' A' (A A' + (std / r)² I)^-1 (y − A D), J by autograd and the inverse by its formula."""
+    t, s, x = at(SCHEDULE, 400), at(SCHEDULE, 380), noise(6)
+    plain, _ = DDIM(0.0).step(KINDS, x, t, s, None, torch.randn_like)
+    found, _ = Pulled(DDIM(0.0), Observation(Y[None], SEEN.operator, std)).step(KINDS, x, t, s, None, torch.randn_like)
+    J = torch.func.vmap(torch.func.jacrev(lambda x: KINDS(x[None], t).mean[0]))(x)
+    inverse = A.mT @ torch.linalg.inv(A @ A.mT + (std / t.sigma) ** 2 * torch.eye(1))
+    residual = (Y - KINDS(x, t).mean @ A.mT) @ inverse.mT
+    torch.testing.assert_close(found, plain + t.alpha * torch.einsum("bij,bi->bj", J, residual))
 
 
 def test_universal_guidance_is_the_chain_rule():

@@ -29,7 +29,7 @@ def add_shared_arguments(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("-n", type=whole(1, 64), default=4, help="how many possible pictures (default 4, at most 64)")
     parser.add_argument("--out", required=True, metavar="FILE", help=out)
     parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same pictures (default 0)")
-    parser.add_argument("--method", default="dps", help="dps (default), pgdm, mmps, or for masks repaint")
+    parser.add_argument("--method", default="pgdm", help="pgdm (default), dps, mmps, or for masks repaint")
     parser.add_argument("--steps", type=whole(1), help="steps of the walk; the method's own unless given")
     parser.add_argument("--label", help="the class of the picture, by name or number, where it is known")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fromnoise.errors import UserError
 from fromnoise.model.assembly import make_network

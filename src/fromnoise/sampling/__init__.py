@@ -6,7 +6,7 @@ from fromnoise.sampling.forms import Data, Form, Noise, Noisy
 from fromnoise.sampling.guidance import climbed, extrapolate, universal
 from fromnoise.sampling.multistep import IPNDM, Multistep, UniPC
 from fromnoise.sampling.noise import Streams
-from fromnoise.sampling.observation import Nudged, Observation, ball, jacobian, observed, replaced
+from fromnoise.sampling.observation import Nudged, Observation, Pulled, ball, jacobian, observed, replaced
 from fromnoise.sampling.operators import Operator, blurred, kept, shrunk
 from fromnoise.sampling.particles import Cloud, particles
 from fromnoise.sampling.paths import (
@@ -45,6 +45,7 @@ __all__ = [
     "Nudged",
     "Observation",
     "Operator",
+    "Pulled",
     "RungeKutta",
     "Solver",
     "Streams",

@@ -63,7 +63,7 @@ class Known:
 
 
 def ball(known: Known) -> Callable[[Tensor], Tensor]:
-    """V = sigma² / (alpha² + sigma²) I: the covariance for data of unit variance, as in ΠGDM (Song et al. 2023).
+    """V = sigma² / (alpha² + sigma²) I: the covariance for white data of unit variance (Song et al. 2023).
 
     >>> from fromnoise.process import VP, at
     >>> level, x = at(VP(), 0.5), torch.ones(1, 2)
@@ -177,6 +177,42 @@ class Nudged:
         known = Denoised(denoised.mean.detach(), None if denoised.var is None else denoised.var.detach())
         x_s, state = self.solver.step(lambda *_: known, x.detach(), t, s, state, randn)
         return x_s - self.rate * slope, state
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Pseudoinverse guidance, ΠGDM (Song et al. 2023): each step of a solver, plus alpha_t J' A⁺ (y − A D(x_t)).
+
+    A⁺ r = A' (A A' + (std / r_t)² I)^-1 r with r_t² = sigma² / (alpha² + sigma²), by so many steps of conjugate
+    gradients: one is exact for masks and for means of squares. The solver asks the denoiser once a step. The pull does
+    not shrink with the step, so it is stronger than `observed(..., ball)`, from whose formula it comes.
+
+    >>> from fromnoise.sampling.solvers import DDIM
+    >>> Pulled(DDIM(1.0), Observation(torch.zeros(1, 2), lambda x: x)).iterations
+    3
+    """
+
+    solver: Solver
+    seen: Observation
+    iterations: int = 3
+
+    def step(self, denoise: Denoiser, x: Tensor, t: Level, s: Level, state: Any, randn: Randn) -> tuple[Tensor, Any]:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            denoised = denoise(x, t)
+            clean = denoised.mean.detach().requires_grad_()
+            image = self.seen.operator(clean)
+        noise = self.seen.std**2 * (t.alpha**2 + t.sigma**2) / t.sigma**2
+
+        def matrix(u: Tensor) -> Tensor:
+            return noise * u + torch.func.jvp(self.seen.operator, (clean.detach(),), (_vjp(image, clean, u),))[1]
+
+        residual = self.seen.y.to(x).expand_as(image) - image.detach()
+        back = _vjp(image, clean, conjugate_gradients(matrix, residual, self.iterations))
+        pull = t.alpha * _vjp(denoised.mean, x, back)
+        known = Denoised(clean.detach(), None if denoised.var is None else denoised.var.detach())
+        x_s, state = self.solver.step(lambda *_: known, x.detach(), t, s, state, randn)
+        return x_s + pull, state
 
 
 def replaced(y: Tensor, mask: Tensor, randn: Randn) -> Callable[[Tensor, Level], Tensor]:

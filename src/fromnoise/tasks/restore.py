@@ -13,12 +13,13 @@ from torch import Tensor
 from fromnoise.errors import UserError
 from fromnoise.model import Model
 from fromnoise.model.asked import Label
+from fromnoise.process import is_discrete
 from fromnoise.sampling import (
     DDIM,
     Nudged,
     Observation,
+    Pulled,
     Streams,
-    ball,
     jacobian,
     observed,
     replaced,
@@ -64,8 +65,8 @@ def _jacobian(
     return {"steer": partial(observed, seen=seen, spread=jacobian), "steps": steps}
 
 
-def _ball(model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams) -> dict[str, Any]:
-    return {"steer": partial(observed, seen=seen, spread=ball), "steps": steps}
+def _pulled(model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams) -> dict[str, Any]:
+    return {"solver": Pulled(DDIM(1.0), seen), "path": model.walk("ddpm", steps, "even").levels}
 
 
 def _nudged(model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams) -> dict[str, Any]:
@@ -79,8 +80,8 @@ def _repaint(model: Model, seen: Observation, mask: Tensor | None, steps: int | 
 
 
 METHODS: Mapping[str, Method] = {
+    "pgdm": Method(100, _pulled, 2, False, "ΠGDM: pulled along the pseudoinverse (Song et al. 2023)"),
     "dps": Method(100, _nudged, 2, False, "diffusion posterior sampling: steps down the misfit (Chung et al. 2023)"),
-    "pgdm": Method(None, _ball, 2, False, "ΠGDM: a ball for the covariance (Song et al. 2023)"),
     "mmps": Method(None, _jacobian, 5, False, "the covariance from the network's own derivative (Rozet et al. 2024)"),
     "repaint": Method(250, _repaint, 1, True, "RePaint: what is known is put in at each level (Lugmayr et al. 2022)"),
 }
@@ -92,7 +93,7 @@ def restoring(
     n: int = 1,
     *,
     mask: Tensor | None = None,
-    method: str = "dps",
+    method: str = "pgdm",
     steps: int | None = None,
     seed: int = 0,
     first: int = 0,
@@ -110,7 +111,9 @@ def restoring(
         raise UserError(f"only images can be restored, and this model knows {model.facts.kind}")
     if label is None and model.config.process.conditional and model.config.train.label_dropout == 0:
         raise UserError("this model knows no picture without its class: say with label (--label) which it is")
-    how = way.how(model, seen, mask, steps or way.steps, Streams(seed, first, n, draw=APART))
+    if steps is None and way.steps is not None:
+        steps = min(way.steps, int(model.schedule.T)) if is_discrete(model.schedule) else way.steps
+    how = way.how(model, seen, mask, steps, Streams(seed, first, n, draw=APART))
     weight = 0.0 if label is None and model.config.process.conditional else None
     states = model.trajectory(n, seed=seed, first=first, label=label, weight=weight, precision=precision, **how)
     total = len(how["path"]) - 1 if "path" in how else model.steps(how.get("steps"))
