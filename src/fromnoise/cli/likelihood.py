@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
+from fromnoise.cli.model_data import as_the_model_sees, data_for
 from fromnoise.cli.outputs import check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
@@ -15,7 +16,6 @@ from fromnoise.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fromnoise.data import Dataset
     from fromnoise.model import Model
 
 EPILOG = """\
@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> None:
     chain = bool(args.terms) and is_discrete(model.schedule)
     if not chain and (not args.steps or (path is not None and path.suffix.lower() != ".csv")):
         raise UserError("there is no bound to compute or to draw here: give --steps above 0, and a .csv to write to")
-    data, what = _data(args, model)
+    data, what = data_for(args, model)
     index = torch.randperm(len(data), generator=torch.Generator().manual_seed(args.seed))[: args.n].numpy()
-    x_0, labels = _as_the_model_sees(data, index, model)
+    x_0, labels = as_the_model_sees(data, index, model)
     bound, flow = None, None
     if chain:
         with bar("bound", args.quiet) as update:
@@ -110,68 +110,6 @@ def _check_out(path: Path | None) -> None:
     if path.suffix.lower() not in (".png", ".svg", ".pdf", ".csv"):
         raise UserError(f"cannot write {path}: use .png, .svg, .pdf or .csv")
     check_writable(path)
-
-
-def _data(args: argparse.Namespace, model: Model) -> tuple[Dataset, str]:
-    """The data, and how to speak of them."""
-    from fromnoise.data import load, options
-    from fromnoise.model.options import parse_value
-
-    changes = {key: parse_value(value) for key, value in args.changes.items()}
-    wrong = [key for key in changes if not key.startswith("data.") or key == "data.name"]
-    if wrong:
-        raise UserError(f"--{wrong[0]} is not an option of the data: a trained model is taken as it is")
-    own = dict(model.config.data)
-    name = str(args.data or own.get("name", ""))
-    given = {} if args.data else {key: value for key, value in own.items() if key != "name"}
-    known = options(name)
-    if not args.data and "split" in known:
-        given["split"] = "test"
-    elif not args.data and "seed" in known:
-        given["seed"] = int(given.get("seed", 0)) + 1  # other points of the same law
-    if args.data and model.facts.kind == "images" and "size" in known:
-        given["size"] = list(model.facts.shape[1:]) if name != "mnist" else model.facts.shape[1]
-    given |= {key[5:]: value for key, value in changes.items()}
-    data = load(name, **given)
-    if tuple(data.shape) != tuple(model.facts.shape):
-        raise UserError(f"{name} has samples of {_by(data.shape)}, the model is one of {_by(model.facts.shape)}")
-    said = ""
-    if "split" in known:
-        said = f", split {given.get('split', known['split'].default)}"
-    elif "seed" in known:
-        said = f", seed {given.get('seed', known['seed'].default)}"
-    elif not args.data:
-        said = ", the training data"
-    return data, f"{name}{said}"
-
-
-def _by(shape: Any) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _as_the_model_sees(data: Dataset, index: Any, model: Model) -> tuple[Tensor, Tensor | None]:
-    """Samples as the model sees them, by its own centre and scale, and their classes where the model knows them.
-
-    Columns and classes go by their names. Raises UserError for columns of other names.
-    """
-    own = data.units.to_own(data.batch(index).double())
-    theirs, known = tuple(data.columns), tuple(model.facts.columns)
-    if theirs and known and theirs != known:
-        if sorted(theirs) != sorted(known):
-            raise UserError(f"the data have the columns {', '.join(theirs)}; the model knows {', '.join(known)}")
-        own = own[:, [theirs.index(name) for name in known]]
-    x_0 = model.from_own(own if model.facts.kind != "images" else data.batch(index)).float()
-    labels, classes = data.batch_labels(index), list(model.facts.classes)
-    if labels is None or not model.config.process.conditional:
-        return x_0, None
-    used = sorted({data.classes[label] for label in labels.tolist()})
-    strange = [name for name in used if name not in classes]
-    if strange:
-        note(f"the model knows no class {', '.join(strange[:3])}: it is told none")
-        return x_0, None
-    import torch
-
-    return x_0, torch.tensor([classes.index(data.classes[label]) for label in labels.tolist()])
 
 
 def _report(

@@ -22,6 +22,8 @@ COMMANDS = {
     "inpaint": "fill what is missing of a picture, in several ways",
     "upscale": "draw large pictures that may have looked like a small one",
     "deblur": "draw sharp pictures that may have looked like a blurred one",
+    "denoise": "take noise of known size from a picture, and draw what it may have been",
+    "classify": "find the class of pictures with a model that draws pictures by class",
     "vary": "draw pictures like a picture, or between two",
     "distil": "train a copy of a model that needs one to four steps where the model needs many",
     "tune": "find the fewest network calls that are as good as the full chain, and sample so from now on",
@@ -34,7 +36,7 @@ COMMANDS = {
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "distil", "show", "likelihood", "pde")
+CONFIGURED = ("train", "distil", "show", "likelihood", "classify", "pde")
 """Commands that take settings, --section.key VALUE."""
 
 

@@ -1,5 +1,7 @@
-"""What people do with a trained model: restore what was seen of a picture, and vary one."""
+"""What people do with a trained model: restore what was seen of a picture, denoise, classify and vary it."""
 
+from fromnoise.tasks.classify import class_errors
+from fromnoise.tasks.denoise import denoised, denoisings
 from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
 from fromnoise.tasks.restore import METHODS, Method, Shown, restored, restoring
 from fromnoise.tasks.vary import between, varied
@@ -9,6 +11,9 @@ __all__ = [
     "Method",
     "Shown",
     "between",
+    "class_errors",
+    "denoised",
+    "denoisings",
     "fit_picture",
     "read_mask",
     "read_picture",
