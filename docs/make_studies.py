@@ -112,7 +112,26 @@ def filled(page: str, tables: Mapping[str, str]) -> str:
     return page
 
 
-PAGES = {"choices": choices_tables, "unpredictability": unpredictability_tables}
+def steering_tables() -> dict[str, str]:
+    """The tables of docs/howto/steer.md by name."""
+    biases = table(
+        ["method", "mean off by", "spread", "Wasserstein distance"],
+        [[r["method"], f"{r['mean_error']:.2f} ± {r['mean_se']:.2f}", f"{r['spread']:.2f}", f"{r['distance']:.2f}"]
+         for r in read("observations")["rows"]],
+    )  # fmt: skip
+    rows = [
+        [f"{name}, {hole}", str(r["calls"]), str(r["n"]), f"{r['right']:.3f} ± {r['right_se']:.3f}",
+         f"{r['confident']:.2f}", f"{r['differs']:.2f}", f"{r['seconds_alone']:.1f}"]
+        for hole, part in read("restoring").items()
+        for name, r in [*part["rows"].items()]
+    ]  # fmt: skip
+    for hole, part in read("restoring").items():
+        rows += [[f"nothing, {hole}: as seen", "0", "", f"{part['seen']:.3f}", "", "", ""]]
+    headings = ["method, hole", "calls", "n", "right", "sure", "seeds differ by", "s for one"]
+    return {"observations": biases, "restoring": table(headings, rows)}
+
+
+PAGES = {"choices": choices_tables, "unpredictability": unpredictability_tables, "howto/steer": steering_tables}
 
 
 def choices_figure() -> Any:

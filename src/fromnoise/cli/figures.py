@@ -29,18 +29,21 @@ FIGURES = {
     "k2": "K Figure 2: a bivariate normal density with its marginals",
     "k3": "K Figure 3: the Markov chains of the forward and the reverse process",
     "k4": "K Figure 4: the U-Net of the run, with its true shapes",
+    "k5": "K Figure 5: super-resolution, pictures of half the size made large",
+    "k6": "K Figure 6: inpainting, the lower half filled in five ways",
+    "k7": "K Figure 7: a panel of synthetic pictures of the run's data",
     "schedule": "K section III: the run's schedule beside linear and cosine",
     "data": "K section V: the data of the points",
     "forward": "K section V: the forward process of the points",
     "reverse": "K section V: the reverse process of the points, and a film of it",
 }
-IMAGES = ("h1", "h2", "h3", "h4", "h5", "h6", "k1", "k3", "k4")
+IMAGES = ("h1", "h2", "h3", "h4", "h5", "h6", "k1", "k3", "k4", "k5", "k6", "k7")
 POINTS = ("data", "forward", "reverse")
 ALONE = ("h7", "k2")
 """Figures that need no run."""
-READING = ("h1", "h2", "h6", "k1", "k3", "data", "forward")
+READING = ("h1", "h2", "h6", "k1", "k3", "k5", "k6", "data", "forward")
 """Figures that need the training data."""
-WALKING = ("h3", "h5", "h6")
+WALKING = ("h3", "h5", "h6", "k5", "k6")
 """Figures that need backward runs without a class."""
 FILMED = ("h2", "h3", "reverse")
 SUFFIXES = ("png", "svg", "pdf")
@@ -167,8 +170,10 @@ def _check(name: str, source: Source) -> None:
         source.check_unconditional()
     if name == "h4":
         source.check_digits()
-    if name in ("h4", "reverse"):
+    if name in ("h4", "k7", "reverse"):
         source.check_nothing_given()
+    if name == "k5":
+        source.check_even()
     if name == "k3":
         chain_times(source)
     if name == "k4":

@@ -77,6 +77,11 @@ class Source:
         if config.process.conditional and config.train.label_dropout == 0:
             raise UserError(f"{self.name} needs a class, and this figure tells it none: train.label_dropout was 0")
 
+    def check_even(self) -> None:
+        """Raise UserError unless the sides of the pictures can be halved."""
+        if any(side % 2 for side in self.model.facts.shape[1:]):
+            raise UserError(f"k5 halves the sides of pictures, and those of {self.name} are odd")
+
     def check_digits(self) -> None:
         """Raise UserError unless the samples may be digits, which the classifier of H Figure 4 knows alone."""
         shape, classes = self.model.facts.shape, self.model.facts.classes
@@ -102,6 +107,16 @@ class Source:
         from fromnoise.figures.data import choose
 
         return self.model.seen(self.data, choose(self.data, n, self.seed))
+
+    def various(self, n: int) -> Tensor:
+        """The same, of as many classes as there are, where the data have any."""
+        from fromnoise.figures.data import choose
+
+        some = choose(self.data, 20 * n, self.seed)
+        labels = self.data.batch_labels(some)
+        firsts = [] if labels is None else [list(labels).index(label) for label in dict.fromkeys(labels.tolist())]
+        order = [*firsts, *(k for k in range(len(some)) if k not in firsts)]
+        return self.model.seen(self.data, some[order[:n]])
 
     def steps(self, most: int = STEPS) -> int:
         """So many steps, or as many as a shorter schedule has."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SAMPLES, SURE = 500, 0.9
 """Of h4: how many, and from what confidence on the classifier is sure."""
 MEAN, COVARIANCE = (-1.5, 0.0), ((1.0, 0.5), (0.5, 0.8))
+RESTORED, SMALLER, SEEDS = 5, 2, (1, 2, 3, 4, 5)
+"""Of k5 and k6: how many pictures, how much smaller a side is seen, and the seeds of what is drawn."""
 CLOUD, FILMED = 3000, 1000
 """Points of the forward and the reverse process, and of its film."""
 
@@ -187,6 +189,58 @@ def k4(source: Source) -> Drawn:
     return Drawn(figures.unet_figure(blocks, inlet, outlet), _told("K Figure 4", caption))
 
 
+def k5(source: Source) -> Drawn:
+    """Small pictures made large."""
+    from torch.nn.functional import interpolate
+
+    from fromnoise.sampling import Observation, shrunk
+    from fromnoise.tasks import restored
+
+    x_0 = source.various(RESTORED)
+    small = shrunk(SMALLER)(x_0)
+    seen = Observation(small, shrunk(SMALLER), 0.02)
+    drawn = [restored(source.model, seen, len(small), seed=s) for s in SEEDS[:3]]
+    squares, smooth = (interpolate(small, scale_factor=SMALLER, mode=mode) for mode in ("nearest", "bicubic"))
+    groups = [("seen", [squares]), ("bicubic", [smooth.clamp(-1, 1)]), ("drawn", drawn), ("original", [x_0])]
+    caption = (
+        f"Super-resolution: pictures whose sides are {SMALLER} times as small, bicubic interpolation, three draws of "
+        f"what they may have been (ΠGDM, no class told), and the training pictures that they are of. {_run(source)}"
+    )
+    return Drawn(figures.restored_figure(groups), _told("K Figure 5", caption))
+
+
+def k6(source: Source) -> Drawn:
+    """Pictures with a hole, filled."""
+    from fromnoise.sampling import Observation, kept
+    from fromnoise.tasks import restored
+
+    x_0 = source.various(RESTORED)
+    known = torch.ones(x_0.shape[-2:], dtype=torch.bool)
+    known[x_0.shape[-2] // 2 :] = False
+    seen = Observation(kept(known)(x_0), kept(known))
+    drawn = [restored(source.model, seen, len(x_0), mask=known, seed=s) for s in SEEDS]
+    groups = [("original", [x_0]), ("seen", [x_0.where(known, 0.0)]), ("filled", drawn)]
+    caption = (
+        f"Inpainting: training pictures, their lower halves removed, and {len(SEEDS)} fillings of each (ΠGDM, no class "
+        f"told). {_run(source)}"
+    )
+    return Drawn(figures.restored_figure(groups), _told("K Figure 6", caption))
+
+
+def k7(source: Source) -> Drawn:
+    """A panel of synthetic pictures."""
+    model = source.model
+    x = model.sample(64, seed=source.seed)
+    guided = (
+        f", guidance {model.config.sample.weight:g}, the classes in turn" if model.config.process.conditional else ""
+    )
+    caption = (
+        f"Synthetic pictures of the user's own data: 64 samples. {_run(source)} Solver {model.config.sample.solver}, "
+        f"{model.steps()} steps{guided}."
+    )
+    return Drawn(figures.training_figure(x), _told("K Figure 7", caption))
+
+
 def schedule(source: Source) -> Drawn:
     """The run's schedule beside linear and cosine."""
     own, name = source.model.schedule, str(source.model.config.schedule.get("name", "linear"))
@@ -237,6 +291,7 @@ def reverse(source: Source) -> Drawn:
 
 DRAWN: dict[str, Callable[[Source], Drawn]] = {
     "h1": h1, "h2": h2, "h3": h3, "h4": h4, "h5": h5, "h6": h6, "k1": k1, "k3": k3, "k4": k4,
+    "k5": k5, "k6": k6, "k7": k7,
     "schedule": schedule, "data": data, "forward": forward, "reverse": reverse,
 }  # fmt: skip
 DRAWN_ALONE: dict[str, Callable[[int], Drawn]] = {"h7": h7, "k2": k2}

@@ -17,6 +17,7 @@ from fromnoise.figures.page import Code, Film, Heading, Picture, Table, Text, pa
 from fromnoise.figures.pde import backward_figure, profiles_figure, shares_figure
 from fromnoise.figures.pictures import grid, save_each, save_picture, to_uint8
 from fromnoise.figures.points import draw_samples, scatter
+from fromnoise.figures.restoring import restored_figure
 from fromnoise.figures.schedule import forward_figure, forward_film, schedule_figure
 from fromnoise.figures.style import PALETTE, save, style
 from fromnoise.figures.tune import tune_figure
@@ -55,6 +56,7 @@ __all__ = [
     "page",
     "process_figure",
     "profiles_figure",
+    "restored_figure",
     "save",
     "save_each",
     "save_picture",

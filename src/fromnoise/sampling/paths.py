@@ -158,9 +158,9 @@ def churned(
 def resampled(levels: Sequence[Level], length: int = 10, times: int = 10) -> list[Level]:
     """RePaint's path (Lugmayr et al. 2022): after each `length` steps down, as many up again, `times` − 1 times over.
 
-    What is made up and what is known have then `times` occasions to agree. The first jump is at the first level that
-    is a whole number of `length` steps above the end, the last one `length` above it; of 250 steps with 10 and 10 come
-    2,410 network calls. Raises ValueError unless both are at least 1.
+    What is made up and what is known have then `times` occasions to agree. The last jump is from the last level with
+    noise, the others a whole number of `length` steps above it; of 250 steps with 10 and 10 come 2,410 network calls.
+    Raises ValueError unless both are at least 1.
 
     >>> from fromnoise.process import linear
     >>> [round(level.t.item()) for level in resampled(strided(linear(1000), 4), 1, 2)]
@@ -173,7 +173,7 @@ def resampled(levels: Sequence[Level], length: int = 10, times: int = 10) -> lis
     for i in range(1, steps + 1):
         found.append(levels[i])
         above, left = i - length, steps - i
-        if above >= 0 and left > 0 and left % length == 0:
+        if above >= 0 and left > 0 and (left - 1) % length == 0:
             up_and_down = [*reversed(levels[above:i]), *levels[above + 1 : i + 1]]
             found += up_and_down * (times - 1)
     return found
