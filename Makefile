@@ -17,6 +17,7 @@
 # make few-steps  every solver at 3 to 20 calls beside the chain of 1,000 on the digits (three hours; goes on where stopped)
 # make distil     digits in four network calls and in one, from those that come with the package (an hour; goes on)
 # make memorise   does the judge tell what is memorised from what is not (half an hour; goes on where stopped)
+# make steering   what observations and guidance do: biases beside the peers', digits filled, the curve over weights
 # make bench-pde  steps of the PDE a second beside a NumPy loop over fields (a minute)
 # make backward   the learned backward map of the PDE beside the exact posterior, and its trial (fifteen minutes)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
@@ -27,7 +28,7 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check docs notebooks pictures choices unpredictability format clean mutants soak digits shipped precision few-steps distil memorise bench-pde backward quality parity swissroll bench bench-gpu
+.PHONY: demo test check docs notebooks pictures choices unpredictability format clean mutants soak digits shipped precision few-steps distil memorise bench-pde backward steering quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -92,6 +93,12 @@ bench-pde: $(VENV)/.dev
 
 backward: $(VENV)/.dev
 	$(BIN)/python benchmarks/backward.py
+
+steering: $(PEERS)/.done
+	$(PEERS)/bin/python benchmarks/observations.py
+	$(PEERS)/bin/python benchmarks/restoring.py
+	$(PEERS)/bin/python benchmarks/guidance.py
+	$(PEERS)/bin/python docs/make_studies.py
 
 quality: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/quality.py
