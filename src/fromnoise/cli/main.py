@@ -23,6 +23,7 @@ COMMANDS = {
     "upscale": "draw large pictures that may have looked like a small one",
     "deblur": "draw sharp pictures that may have looked like a blurred one",
     "denoise": "take noise of known size from a picture, and draw what it may have been",
+    "anomalies": "find the pictures, and the places in them, that a model would not have drawn",
     "classify": "find the class of pictures with a model that draws pictures by class",
     "vary": "draw pictures like a picture, or between two",
     "distil": "train a copy of a model that needs one to four steps where the model needs many",
@@ -36,7 +37,7 @@ COMMANDS = {
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "distil", "show", "likelihood", "classify", "pde")
+CONFIGURED = ("train", "distil", "show", "likelihood", "classify", "anomalies", "pde")
 """Commands that take settings, --section.key VALUE."""
 
 

@@ -1,5 +1,6 @@
 """What people do with a trained model: restore what was seen of a picture, denoise, classify and vary it."""
 
+from fromnoise.tasks.anomalies import Anomalies, find_anomalies
 from fromnoise.tasks.classify import class_errors
 from fromnoise.tasks.denoise import denoised, denoisings
 from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
@@ -8,12 +9,14 @@ from fromnoise.tasks.vary import between, varied
 
 __all__ = [
     "METHODS",
+    "Anomalies",
     "Method",
     "Shown",
     "between",
     "class_errors",
     "denoised",
     "denoisings",
+    "find_anomalies",
     "fit_picture",
     "read_mask",
     "read_picture",
