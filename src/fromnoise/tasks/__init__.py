@@ -5,12 +5,14 @@ from fromnoise.tasks.classify import class_errors
 from fromnoise.tasks.denoise import denoised, denoisings
 from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
 from fromnoise.tasks.restore import METHODS, Method, Shown, restored, restoring
+from fromnoise.tasks.segment import Segmenter, segmenter
 from fromnoise.tasks.vary import between, varied
 
 __all__ = [
     "METHODS",
     "Anomalies",
     "Method",
+    "Segmenter",
     "Shown",
     "between",
     "class_errors",
@@ -22,5 +24,6 @@ __all__ = [
     "read_picture",
     "restored",
     "restoring",
+    "segmenter",
     "varied",
 ]
