@@ -98,6 +98,7 @@ steering: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/observations.py
 	$(PEERS)/bin/python benchmarks/restoring.py
 	$(PEERS)/bin/python benchmarks/guidance.py
+	$(PEERS)/bin/python benchmarks/uses.py
 	$(PEERS)/bin/python docs/make_studies.py
 
 quality: $(PEERS)/.done

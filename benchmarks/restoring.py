@@ -85,6 +85,12 @@ def baseline(digits: Tensor, truth: Tensor, known: Tensor) -> dict[str, float]:
     return {"whole": of(digits), "seen": of(digits.where(known, -1.0))}
 
 
+def so_far(path: Path) -> dict[str, Any]:
+    """What was found so far."""
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=1000)
@@ -99,13 +105,13 @@ def main() -> None:
     truth = torch.as_tensor(data.batch_labels(np.arange(args.n)))
     for name in args.holes:
         for way in args.ways:
-            found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-            place = found.setdefault(name, {"rows": {}, **baseline(digits, truth, hole(name))})
-            if place["rows"].get(way, {}).get("n", 0) >= args.n:
+            if so_far(path).get(name, {}).get("rows", {}).get(way, {}).get("n", 0) >= args.n:
                 continue
-            place["rows"][way] = {**here(), **row(model, digits, truth, hole(name), WAYS[way])}
+            made = {**here(), **row(model, digits, truth, hole(name), WAYS[way])}
+            found = so_far(path)  # another process may have made other rows meanwhile
+            found.setdefault(name, {"rows": {}, **baseline(digits, truth, hole(name))})["rows"][way] = made
             write_file(path, (json.dumps(found, indent=1) + "\n").encode())
-    show(json.loads(path.read_text()))
+    show(so_far(path))
 
 
 def show(found: dict[str, Any]) -> None:
