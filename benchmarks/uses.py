@@ -4,8 +4,9 @@ python benchmarks/uses.py [--parts classes strokes parts] [--json FILE]
 
 `classes` are those of 1,000 test digits by the class under which each is denoised best. `strokes`: 200 test digits,
 and a stroke of ten pixels planted into each of 200 others; the AUROC of their scores, the share of a stroke's pixels
-among as many of largest difference, and that by chance. `parts`: of which digit a pixel of a stroke is, learned from 50 labelled
-digits, five times; the share of 300 test digits' pixels that are right, beside the same map of the 9 x 9 pixels around.
+among as many of largest difference, and that by chance. `parts`: of which digit a pixel of a stroke is, learned from 50
+labelled digits, five times; the share of 300 test digits' pixels that are right, beside the same map of 9 x 9 pixels
+around.
 """
 
 from __future__ import annotations

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fromnoise.cli.arguments import positive, whole
-from fromnoise.cli.restoring import add_shared_arguments, check_out, restore
+from fromnoise.cli.arguments import finite, whole
+from fromnoise.cli.outputs import count, note, write_numbers
+from fromnoise.cli.progress import bar
+from fromnoise.cli.restoring import add_shared_arguments, check_out, restore, write_row
 from fromnoise.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fromnoise.model import Model
 
 EPILOG = """\
 The picture is brought to the model's size divided by --factor, whatever its own, and is what is seen of the result.
+A model that was trained for it, with --process.small 4, does it as it was trained, by its own factor; any other is
+guided.
 
 examples:
   fromnoise upscale mnist small.png --factor 4 --out large.png
@@ -23,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
     add_shared_arguments(parser, "a .png with the picture and all that it may have been, or a folder of these")
-    parser.add_argument("--factor", type=whole(2, 64), default=4, help="times as many pixels a side (default 4)")
-    parser.add_argument("--noise", type=positive, default=0.02, help="standard deviation of the noise (default 0.02)")
+    parser.add_argument("--factor", type=whole(2, 64), help="times as many pixels a side (default 4)")
+    parser.add_argument("--noise", type=finite, help="standard deviation of the noise in it (default 0.02; trained 0)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,7 +48,12 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.tasks.pictures import fit_picture, read_image, shaping_of
 
     model = load(args.model)
-    shaping = shaping_of(model)
+    shaping, trained = shaping_of(model), model.config.process.small
+    if trained and args.factor not in (None, trained):
+        raise UserError(f"this model was trained to make pictures {trained} times as large: leave --factor out")
+    args.factor = args.factor or trained or 4
+    if args.noise is not None and not (args.noise > 0 or (trained and args.noise == 0)):
+        raise UserError(f"--noise is a standard deviation, above 0, not {args.noise:g}")
     if shaping.height % args.factor or shaping.width % args.factor:
         raise UserError(
             f"this model's pictures are {shaping.width} x {shaping.height}: the sides must be multiples of "
@@ -46,4 +62,26 @@ def run(args: argparse.Namespace) -> None:
     small = replace(shaping, height=shaping.height // args.factor, width=shaping.width // args.factor)
     picture = fit_picture(read_image(Path(args.image)), small)
     shown = interpolate(picture, scale_factor=args.factor, mode="nearest")
-    restore(args, model, [shown], Observation(picture, shrunk(args.factor), args.noise))
+    if trained:
+        _as_trained(args, model, picture, shown)
+        return
+    restore(args, model, [shown], Observation(picture, shrunk(args.factor), args.noise or 0.02))
+
+
+def _as_trained(args: argparse.Namespace, model: Model, picture: Tensor, shown: Tensor) -> None:
+    """Draw and write what a model of super-resolution makes of the picture."""
+    from fromnoise.cli.sample import label_number
+    from fromnoise.model import keep_memory
+    from fromnoise.tasks import upscaled
+
+    keep_memory()
+    began, out = time.perf_counter(), Path(args.out)
+    with bar(args.command, args.quiet) as update:
+        how = {"seed": args.seed, "steps": args.steps, "label": label_number(args.label, model)}
+        how |= {"precision": args.precision, "progress": lambda done, total: update(done, total, "")}
+        drawn = upscaled(model, picture, args.n, noise=args.noise or 0.0, **how).cpu()
+    seconds = time.perf_counter() - began
+    write_row(out, [shown], drawn, f"{args.command} with {args.model}, seed {args.seed}")
+    steps = model.steps(args.steps)
+    write_numbers(args.json, {"out": str(out), "n": args.n, "steps": steps, "seconds": seconds, "seed": args.seed})
+    note(f"{count(args.n, 'picture')} of {count(steps, 'step')} in {seconds:.1f} s, as trained: {out}")

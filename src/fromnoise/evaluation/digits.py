@@ -93,6 +93,20 @@ def judge_digits(pictures: Tensor, batch: int = 500) -> Judged:
     return Judged(logits.softmax(1), features)
 
 
+def digit_log_probs(pictures: Tensor) -> Tensor:
+    """log p of the digits 0 to 9, (n, 10), of pictures (n, 1, H, W) in [-1, 1], differentiable in them.
+
+    For guidance towards a digit (`sampling.universal`). It is not to be judged by `judge_digits`, which is the same
+    network.
+
+    >>> x = torch.zeros(2, 1, 28, 28, requires_grad=True)
+    >>> digit_log_probs(x)[:, 7].sum().backward()
+    >>> x.grad.shape
+    torch.Size([2, 1, 28, 28])
+    """
+    return _shipped()(centred(pictures))[1].log_softmax(1)
+
+
 @torch.no_grad()
 def digit_probabilities(features: Tensor) -> Tensor:
     """The probabilities of the digits 0 to 9, (n, 10), of features (n, 128) that `judge_digits` gave.
@@ -107,4 +121,4 @@ def digit_probabilities(features: Tensor) -> Tensor:
 def _shipped() -> Digits:
     network = Digits()
     network.load_state_dict(read_tensors(WEIGHTS))
-    return network.float().eval()
+    return network.float().eval().requires_grad_(False)

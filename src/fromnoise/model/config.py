@@ -28,6 +28,13 @@ class Process:
     loss: str = "simple"  # simple (K 17), clean, velocity, min-snr, variational (K 16), hybrid
     times: str = "uniform"  # law of the training times: uniform, logit-normal (most in the middle), learned (VDM)
     conditional: bool = False  # tell the network the class of each sample
+    small: int = 0  # draw pictures given themselves, their sides so many times as small; 0 for nothing given
+    small_noise: float = 0.3  # most noise that the small ones get while training, of which the network is told
+
+    def __post_init__(self) -> None:
+        _not_negative(self, "process", "small", "small_noise")
+        if self.small == 1:
+            raise UserError("process.small is 2 or more: how many times as small the sides are that are made large")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from fromnoise.tasks.denoise import denoised, denoisings
 from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
 from fromnoise.tasks.restore import METHODS, Method, Shown, restored, restoring
 from fromnoise.tasks.segment import Segmenter, segmenter
+from fromnoise.tasks.upscale import upscaled
 from fromnoise.tasks.vary import between, varied
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "restored",
     "restoring",
     "segmenter",
+    "upscaled",
     "varied",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,8 +13,10 @@ from torch import Tensor
 
 from fromnoise.data import Dataset
 from fromnoise.model import Config
+from fromnoise.model.small import given_small
 from fromnoise.process import TIMES, Level, Schedule, at
-from fromnoise.training.draws import batch_index, draw
+from fromnoise.sampling import shrunk
+from fromnoise.training.draws import batch_index, draw, mix
 
 NUMBERS, STEPS = 2**18, 64
 """At most so many numbers and steps are prepared at once: a small step costs less than its preparation alone."""
@@ -77,6 +80,16 @@ class Blocks:
         return self._ready[place]
 
 
+def given_to_samples(config: Config, data: Dataset) -> Tensor | None:
+    """What the samples drawn while training are given, (train.samples, ...): that of the first data, or None."""
+    index = [i % len(data) for i in range(config.train.samples)]
+    factor = config.process.small
+    if not factor:
+        return data.batch_given(index)
+    small = shrunk(factor)(data.batch(index))
+    return given_small(small, factor, torch.zeros(len(index)), torch.zeros_like(small))
+
+
 class Batches:
     """The batches of a run by step, a function of the settings, the data and the step alone.
 
@@ -122,8 +135,19 @@ class Batches:
         labels = self._labels(index, hide) if process.conditional else None
         u = self.law(u)
         level = at(self.schedule, self.schedule.times(u), x_0)
+        given = self._small(x_0, block) if process.small else given
         whole, rows = Batch(x_0, labels, level, eps, u, given), len(index) // count
         return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(count)]
+
+    def _small(self, x_0: Tensor, block: int) -> Tensor:
+        """The pictures made small, noisy to a level that is drawn for each, and large again."""
+        process, train, count = self.config.process, self.config.train, self.blocks.steps
+        small = shrunk(process.small)(x_0)
+        generator = torch.Generator(self.device).manual_seed(mix(train.seed, "small", block))
+        shape = (count, train.batch, 1 + small[0].numel())
+        drawn = torch.randn(shape, generator=generator, device=self.device)[:, self.mine].flatten(0, 1)
+        share = 0.5 * (1 + torch.erf(drawn[:, 0] / math.sqrt(2)))  # uniform, from the same generator
+        return given_small(small, process.small, process.small_noise * share, drawn[:, 1:].reshape(small.shape))
 
     def _labels(self, index: np.ndarray, hide: Tensor) -> Tensor:
         labels = self.data.batch_labels(index)

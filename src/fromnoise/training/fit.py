@@ -18,6 +18,7 @@ from fromnoise.errors import UserError
 from fromnoise.model import Config, Facts, load, read_config
 from fromnoise.model.assembly import check
 from fromnoise.model.precision import chosen
+from fromnoise.model.small import given_shape
 from fromnoise.training import checkpoint
 from fromnoise.training.events import Event
 from fromnoise.training.interrupt import Deferred
@@ -73,7 +74,20 @@ def _found(config: Config, network: str | type[nn.Module] | None) -> tuple[Datas
         return None, load(config.distil.teacher, device="cpu", network=network).facts
     options = {key: value for key, value in config.data.items() if key != "name"}
     data = load_data(str(config.data.get("name", "")), **options)
-    return data, facts_of(data)
+    facts = facts_of(data)
+    _check_small(config, facts)
+    return data, dataclasses.replace(facts, given=given_shape(config.process, facts))
+
+
+def _check_small(config: Config, facts: Facts) -> None:
+    """Raise UserError where there is nothing that could be made small."""
+    factor = config.process.small
+    if factor and (facts.kind != "images" or facts.given):
+        raise UserError("process.small is for pictures that are given nothing else")
+    if factor and any(side % factor for side in facts.shape[1:]):
+        raise UserError(
+            f"pictures of {facts.shape[1]} x {facts.shape[2]} cannot be made {factor} times as small: --data.size"
+        )
 
 
 def _named(config: Config, network: str | type[nn.Module]) -> Config:

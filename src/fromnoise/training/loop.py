@@ -19,7 +19,7 @@ from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_network, make_schedule
 from fromnoise.model.config import Train
 from fromnoise.training import checkpoint, log
-from fromnoise.training.batches import Batch
+from fromnoise.training.batches import Batch, given_to_samples
 from fromnoise.training.draws import mix
 from fromnoise.training.ema import Averaged
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
@@ -39,12 +39,12 @@ class Loop:
         assert facts is not None
         self.config, self.run, self.total = config, run, _length(train, data)
         self.skipped = () if data is None else tuple(data.skipped)
-        self.shown = None if data is None else data.batch_given([i % len(data) for i in range(train.samples)])
+        self.shown = None if data is None else given_to_samples(config, data)
         if config.process.conditional and not facts.classes:
             raise UserError("process.conditional needs labels, and these data have none")
         if train.flip and facts.kind != "images":
             raise UserError(f"train.flip mirrors images, and these data are {facts.kind}")
-        if train.flip and facts.given:
+        if train.flip and facts.given and not config.process.small:
             raise UserError("train.flip mirrors the samples and not what they are given: leave it out")
         self.accelerator = make_accelerator(train.precision, train.tracker, run)
         parts = self.accelerator.num_processes * train.accumulate
