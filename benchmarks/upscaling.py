@@ -3,7 +3,7 @@
 python benchmarks/upscaling.py [--steps 6000] [--n 1000] [--json FILE]
 
 The first n test digits. PSNR and SSIM are those of one draw to the true digit, which a method that draws what may have
-been need not give back; the Fréchet distance is on the digit classifier's features, and "right" the share whose class it
+been need not give back; the Fréchet distance is on the digit classifier's features, "right" the share whose class it
 finds. The run is kept under runs/, and a stopped training goes on.
 """
 

@@ -41,13 +41,13 @@ def test_the_seed_decides_and_the_numbers_are_told(photo):
     assert np.array_equal(fillings("a"), fillings("b"))
     assert not np.array_equal(fillings("a"), fillings("c"))
     found = json.loads(Path("a.json").read_text())
-    assert (found["n"], found["steps"], found["calls"], found["method"]) == (2, 3, 6, "pgdm")
+    assert (found["n"], found["steps"], found["calls"], found["method"]) == (2, 3, 5, "pgdm")
 
 
 def test_calls_and_time_are_told_before_the_end(photo):
     said = done(f"inpaint pets {photo} --mask 12,4,20,12 -n 1 --steps 3 --out out.png")
     first, last = said.err.splitlines()
-    assert first.startswith("pgdm: 3 steps, 6 network calls, about ")
+    assert first.startswith("pgdm: 3 steps, 5 network calls, about ")
     assert last.endswith(": out.png")
 
 
@@ -66,6 +66,22 @@ def test_a_mask_is_an_image_a_box_or_what_is_transparent(photo):
     assert read_mask("alpha", alpha, shaping).equal(box)
     done("inpaint pets cut.png --mask alpha -n 1 --steps 2 --quiet --out one.png")
     assert Image.open("one.png").size[0] > 24
+
+
+def test_a_file_that_is_there_is_not_previewed_over(photo, monkeypatch):
+    """What stood there stands until the work is done."""
+    from fromnoise.cli import restoring
+
+    monkeypatch.setattr(restoring, "PREVIEW", 0.0)
+    written = []
+    monkeypatch.setattr(restoring, "write_row", lambda *given: written.append(given[3]))
+    Path("old.png").write_text("mine")
+    for name in ("old.png", "new.png"):
+        done(f"inpaint pets {photo} --mask 12,4,20,12 -n 1 --steps 4 --out {name}")
+    previews = [caption == "a preview" for caption in written]
+    assert previews[0] is previews[-1] is False
+    assert len(previews) > 3
+    assert all(previews[1:-1])
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "1", "LA", "I;16"])
@@ -107,6 +123,13 @@ def test_hardly_varied_is_the_picture(photo):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
+        ("inpaint pets photo.png --mask 9,4,20,12 --out photo.png", "read from and would be overwritten"),
+        ("inpaint pets photo.png --mask square.png --out square.png", "read from"),
+        ("inpaint pets wild.tif --mask 0,0,2,2 --out x.png", "an image of mode F cannot be used"),
+        ("deblur pets photo.png --blur 3000 --out x.png", "at most 100"),
+        ("upscale pets photo.png --factor 2 --noise 1e200 --out x.png", "at most 100"),
+        ("vary pets photo.png --weight 5 --out x.png", "say with label"),
+        ("vary sure photo.png --out x.png", "knows no picture without its class"),
         ("inpaint pets nothing.png --mask 0,0,2,2 --out x.png", "nothing.png: No such file"),
         ("inpaint pets photo.png --mask 0,0,99,2 --out x.png", "not inside the picture of 37 x 21"),
         ("inpaint pets photo.png --mask 5,5,2,9 --out x.png", "not inside"),
@@ -132,4 +155,5 @@ def test_hardly_varied_is_the_picture(photo):
 def test_a_mistake_is_one_line(photo, line, says):
     Path("text.png").write_text("no picture")
     write_image(Path("square.png"))
+    Image.fromarray(np.random.default_rng(0).normal(0, 9, (8, 8)).astype(np.float32)).save("wild.tif")
     refused(line, says)

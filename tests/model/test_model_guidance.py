@@ -40,6 +40,21 @@ def test_away_from_itself_is_nowhere(model):
     torch.testing.assert_close(found, model.sample(3, weight=1.0, **HOW), rtol=0, atol=1e-5)
 
 
+def test_away_from_a_weaker_model():
+    """D_0 + w (D_1 − D_0) with the weaker model's denoiser for D_0, told the same class."""
+    model = fn.load("mnist")
+    weaker = fn.load("mnist")
+    with torch.no_grad():
+        for weights in weaker.network.parameters():
+            weights.mul_(0.9)
+    x, labels = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0)), torch.tensor([1, 5, 7])
+    n = at(model.schedule, 400)
+    guided = model.guided(labels, Guidance(2.5, weaker=weaker))
+    strong, weak = (m.denoiser(labels)(x, n).mean for m in (model, weaker))
+    assert (strong - weak).abs().max() > 0.05
+    torch.testing.assert_close(guided(x, n).mean, (weak + 2.5 * (strong - weak)).clamp(-1, 1), rtol=0, atol=1e-5)
+
+
 def test_a_weaker_model_of_another_kind_is_refused(model):
     with pytest.raises(UserError, match="checkpoint of this run"):
         model.sample(1, weight=Guidance(2.0, weaker=fn.load("swissroll")), **HOW)
@@ -54,6 +69,16 @@ def test_rescaled_means_have_the_spread_of_the_conditional():
         spread = (1 - share) * plain.std(1) + share * wanted.std(1)
         torch.testing.assert_close(found.std(1), spread)
         torch.testing.assert_close(found.mean(1), plain.mean(1))
+
+
+def test_each_sample_is_inside_or_outside_for_itself():
+    """Of levels of their own, one is guided and the other is not."""
+    schedule, x = fn.load("swissroll").schedule, torch.randn(2, 1).double()
+    n = at(schedule, torch.tensor([5.0, 30.0]), x)
+    one, middle = TWINS.component(0), float(n.lam.mean())
+    found = extrapolate(TWINS, one, 2.5, interval=(middle, math.inf))(x, n).mean
+    torch.testing.assert_close(found[:1], extrapolate(TWINS, one, 2.5)(x, n).mean[:1])
+    torch.testing.assert_close(found[1:], one(x, n).mean[1:])
 
 
 def test_within_the_interval_it_is_the_extrapolation_and_outside_the_law():

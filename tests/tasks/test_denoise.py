@@ -16,7 +16,7 @@ KINDS = GaussianMixture([0.3, 0.7], [[-0.6, 0.4], [0.5, 0.1]], [[[0.1, 0.0], [0.
 class Exact:
     """A model whose network is a law: what the tasks ask of a model, and nothing else."""
 
-    schedule, device = linear(1000), torch.device("cpu")
+    schedule, device, config = linear(1000), torch.device("cpu"), fn.Config.from_dict({})
 
     def guided(self, labels, weight, precision):
         return lambda x, n: KINDS(x.double(), n)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import finite, whole
-from fromnoise.cli.model_data import as_the_model_sees, data_for
+from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
 from fromnoise.cli.outputs import check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
@@ -35,15 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("model", metavar="RUN", help="a run folder of a model of images, or a bundled name")
     parser.add_argument("data", metavar="DATA", nargs="?", help="a name or a path; the model's own data unless given")
-    parser.add_argument("-n", type=whole(1), default=100, help="how many of the data, the first ones (default 100)")
+    parser.add_argument("-n", type=whole(1), default=100, help="how many of the data, at random (default 100)")
     parser.add_argument("--strength", type=finite, default=0.5, help="share of the noise, above 0 to 1 (default 0.5)")
     parser.add_argument("--draws", type=whole(1), default=4, help="times that each is brought back (default 4)")
     parser.add_argument("--steps", type=whole(1), help="steps of the whole way; the model's own unless given")
     parser.add_argument(
         "--normal", nargs="+", metavar="CLASS", help="classes of DATA as they should be: gives an AUROC"
     )
-    parser.add_argument("--seed", type=whole(0), default=0, help="of the noise (default 0)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of what is chosen and of the noise (default 0)")
     parser.add_argument("--out", required=True, metavar="FILE", help="a .png of the strangest, or a .csv of all scores")
+    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -57,17 +58,15 @@ def run(args: argparse.Namespace) -> None:
     check_numbers(args.json)
     if not 0 < args.strength <= 1:
         raise UserError(f"--strength lies above 0 and at most at 1, got {args.strength:g}")
-    import numpy as np
-
     from fromnoise.model import keep_memory, load
     from fromnoise.tasks import find_anomalies
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
     if model.facts.kind != "images":
         raise UserError(f"this takes a model of images, and this one knows {model.facts.kind}")
     keep_memory()
     data, what = data_for(args, model)
-    index = np.arange(min(args.n, len(data)))
+    index = chosen_rows(data, args.n, args.seed)
     normal = _normal(args, data, index)
     x_0, _ = as_the_model_sees(data, index, model)
     began = time.perf_counter()
@@ -79,13 +78,14 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - began
     numbers: dict[str, Any] = {"data": what, "n": len(x_0), "strength": args.strength, "draws": args.draws}
     numbers |= {"seed": args.seed, "seconds": seconds}
-    print(f"{count(len(x_0), 'picture')} of {what}; the strangest: {', '.join(map(str, _strangest(found, 5)))}")
+    strangest = ", ".join(str(index[k]) for k in _strangest(found, 5))
+    print(f"{count(len(x_0), 'picture')} of {what}; the strangest: {strangest}")
     if normal is not None:
         from fromnoise.tasks.anomalies import auroc
 
         numbers["auroc"] = area = auroc(found.scores[normal], found.scores[~normal])
         print(f"AUROC of the {int((~normal).sum())} others against {int(normal.sum())} normal ones: {area:.3f}")
-    _write(out, x_0, found)
+    _write(out, index, x_0, found)
     write_numbers(args.json, numbers)
     note(f"{count(len(x_0), 'picture')} in {seconds:.1f} s: {out}")
 
@@ -106,7 +106,7 @@ def _normal(args: argparse.Namespace, data: Any, index: Any) -> Tensor | None:
             raise unknown("class", name, data.classes)
     known = torch.tensor([data.classes[label] in args.normal for label in labels.tolist()])
     if bool(known.all()) or not bool(known.any()):
-        raise UserError(f"of the first {len(index)} pictures {'all' if known.all() else 'none'} are normal: raise -n")
+        raise UserError(f"of {len(index)} pictures {'all' if known.all() else 'none'} are normal: raise -n")
     return known
 
 
@@ -115,12 +115,12 @@ def _strangest(found: Anomalies, n: int) -> list[int]:
     return order
 
 
-def _write(out: Path, x_0: Tensor, found: Anomalies) -> None:
+def _write(out: Path, index: Any, x_0: Tensor, found: Anomalies) -> None:
     """The strangest pictures, what they were brought back to, and where they differ; or all scores."""
     if out.suffix.lower() == ".csv":
         from fromnoise.model.store import write_file
 
-        rows = [f"{number},{float(score):.6g}" for number, score in enumerate(found.scores)]
+        rows = [f"{number},{float(score):.6g}" for number, score in zip(index, found.scores, strict=True)]
         write_file(out, ("\n".join(["number,score", *rows]) + "\n").encode())
         return
     from fromnoise.figures import restored_figure, save
@@ -128,4 +128,5 @@ def _write(out: Path, x_0: Tensor, found: Anomalies) -> None:
     some = _strangest(found, SHOWN)
     maps = (found.maps[some][:, None] / found.maps.max().clamp_min(1e-6) * 2 - 1).expand(-1, x_0.shape[1], -1, -1)
     groups = [("picture", [x_0[some]]), ("brought back", [found.restored[some]]), ("difference", [maps])]
-    save(restored_figure(groups), out, caption=f"the strangest of {len(x_0)} pictures, numbers {some}")
+    numbers = [int(index[k]) for k in some]
+    save(restored_figure(groups), out, caption=f"the strangest of {len(x_0)} pictures, numbers {numbers}")

@@ -32,16 +32,20 @@ def whole(low: int, high: int = MOST) -> Callable[[str], int]:
     return read
 
 
-def positive(text: str) -> float:
-    """A number above 0, for argparse's `type`.
+def positive(most: float) -> Callable[[str], float]:
+    """A reader of numbers above 0, at most `most`, for argparse's `type`.
 
-    >>> positive("0.5")
+    >>> positive(10)("0.5")
     0.5
     """
-    value = finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"takes a number above 0, not {text}")
-    return value
+
+    def read(text: str) -> float:
+        value = finite(text)
+        if not 0 < value <= most:
+            raise argparse.ArgumentTypeError(f"takes a number above 0, at most {most:g}, not {text}")
+        return value
+
+    return read
 
 
 def finite(text: str) -> float:

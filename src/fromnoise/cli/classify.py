@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.model_data import as_the_model_sees, data_for
+from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
 from fromnoise.cli.outputs import check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
@@ -30,12 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("model", metavar="RUN", help="a run folder of a model with classes, or a bundled name")
     parser.add_argument("data", metavar="DATA", nargs="?", help="a name or a path; the model's own data unless given")
-    parser.add_argument("-n", type=whole(1), default=100, help="how many of the data, the first ones (default 100)")
+    parser.add_argument("-n", type=whole(1), default=100, help="how many of the data, at random (default 100)")
     parser.add_argument(
         "--draws", type=whole(1), default=32, help="noisy versions of each, for each class (default 32)"
     )
-    parser.add_argument("--seed", type=whole(0), default=0, help="of the noise (default 0)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of what is chosen and of the noise (default 0)")
     parser.add_argument("--out", metavar="FILE", help="a .csv with the class and the errors of each")
+    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -51,17 +52,16 @@ def run(args: argparse.Namespace) -> None:
     if out is not None:
         check_writable(out)
     check_numbers(args.json)
-    import numpy as np
-
     from fromnoise.model import keep_memory, load
     from fromnoise.tasks.classify import class_errors
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
     if not model.config.process.conditional:
         raise UserError("this model does not know classes; train one with --process.conditional true")
     keep_memory()
     data, what = data_for(args, model)
-    x_0, labels = as_the_model_sees(data, np.arange(min(args.n, len(data))), model)
+    index = chosen_rows(data, args.n, args.seed)
+    x_0, labels = as_the_model_sees(data, index, model)
     began = time.perf_counter()
     with bar("classifying", args.quiet) as update:
         errors = class_errors(
@@ -81,13 +81,15 @@ def run(args: argparse.Namespace) -> None:
     for number, name in enumerate(model.facts.classes):
         print(f"  {name:12} {int((found == number).sum()):6}")
     if out is not None:
-        _write(out, model.facts.classes, found, labels, errors)
+        _write(out, index, model.facts.classes, found, labels, errors)
     write_numbers(args.json, numbers)
     calls = args.draws * len(model.facts.classes)
     note(f"{count(calls, 'network call')} each, in {seconds:.1f} s" + (f": {out}" if out else ""))
 
 
-def _write(path: Any, classes: tuple[str, ...], found: Tensor, labels: Tensor | None, errors: Tensor) -> None:
+def _write(
+    path: Any, index: Any, classes: tuple[str, ...], found: Tensor, labels: Tensor | None, errors: Tensor
+) -> None:
     """A row a sample: its number, its class, the true one where it is known, and the error under each class."""
     import csv
     import io
@@ -99,5 +101,5 @@ def _write(path: Any, classes: tuple[str, ...], found: Tensor, labels: Tensor | 
     writer.writerow(["number", "class", *([] if labels is None else ["true"]), *(f"error {name}" for name in classes)])
     for i, row in enumerate(errors.tolist()):
         true = [] if labels is None else [classes[int(labels[i])]]
-        writer.writerow([i, classes[int(found[i])], *true, *(f"{value:.6g}" for value in row)])
+        writer.writerow([index[i], classes[int(found[i])], *true, *(f"{value:.6g}" for value in row)])
     write_file(path, text.getvalue().encode())

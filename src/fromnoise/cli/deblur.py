@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from fromnoise.cli.arguments import positive
-from fromnoise.cli.restoring import add_shared_arguments, check_out, restore
+from fromnoise.cli.restoring import add_method_arguments, add_picture_arguments, check_out, restore
 
 EPILOG = """\
 --blur is the standard deviation of the blur in the model's pixels, --noise that of the noise in the picture, whose
@@ -21,9 +21,12 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
-    add_shared_arguments(parser, "a .png with the picture and all that it may have been, or a folder of these")
-    parser.add_argument("--blur", type=positive, required=True, help="its standard deviation in the model's pixels")
-    parser.add_argument("--noise", type=positive, default=0.02, help="its standard deviation (default 0.02)")
+    add_picture_arguments(parser, n=4)
+    add_method_arguments(parser)
+    parser.add_argument(
+        "--blur", type=positive(100), required=True, help="its standard deviation in the model's pixels"
+    )
+    parser.add_argument("--noise", type=positive(100), default=0.02, help="its standard deviation (default 0.02)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -33,6 +36,6 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.sampling import Observation, blurred
     from fromnoise.tasks.pictures import read_picture
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
     picture = read_picture(Path(args.image), model)
     restore(args, model, [picture], Observation(picture, blurred(args.blur), args.noise))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fromnoise.cli.restoring import add_shared_arguments, check_out, restore
+from fromnoise.cli.restoring import add_method_arguments, add_picture_arguments, check_out, restore
 
 EPILOG = """\
 The mask is an image whose white is to be filled, of the picture's proportions; a box LEFT,TOP,RIGHT,BOTTOM in the
@@ -21,18 +21,19 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
-    add_shared_arguments(parser, "a .png with the picture, its hole and all fillings, or a folder of fillings")
+    add_picture_arguments(parser, n=4)
+    add_method_arguments(parser)
     parser.add_argument("--mask", required=True, help="an image whose white is to be filled, a box, or alpha")
 
 
 def run(args: argparse.Namespace) -> None:
     """Inpaint."""
-    check_out(args)
+    check_out(args, args.mask)
     from fromnoise.model import load
     from fromnoise.sampling import Observation, kept
     from fromnoise.tasks.pictures import fit_picture, read_image, read_mask, shaping_of
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
     image, shaping = read_image(Path(args.image)), shaping_of(model)
     picture, mask = fit_picture(image, shaping), read_mask(args.mask, image, shaping)
     operator = kept(mask)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.model_data import as_the_model_sees, data_for
+from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
 from fromnoise.cli.outputs import check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
@@ -57,8 +57,6 @@ def run(args: argparse.Namespace) -> None:
     check_numbers(args.json)
     if args.terms == args.steps == 0:
         raise UserError("--terms 0 and --steps 0 leave nothing to compute")
-    import torch
-
     from fromnoise import evaluation
     from fromnoise.model import load
     from fromnoise.process import is_discrete
@@ -68,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     if not chain and (not args.steps or (path is not None and path.suffix.lower() != ".csv")):
         raise UserError("there is no bound to compute or to draw here: give --steps above 0, and a .csv to write to")
     data, what = data_for(args, model)
-    index = torch.randperm(len(data), generator=torch.Generator().manual_seed(args.seed))[: args.n].numpy()
+    index = chosen_rows(data, args.n, args.seed)
     x_0, labels = as_the_model_sees(data, index, model)
     bound, flow = None, None
     if chain:

@@ -48,6 +48,13 @@ def data_for(args: argparse.Namespace, model: Model) -> tuple[Dataset, str]:
     return data, f"{name}{said}"
 
 
+def chosen_rows(data: Dataset, n: int, seed: int) -> Any:
+    """n different rows of the data at random, or all: folders are in the order of their classes."""
+    import torch
+
+    return torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:n].numpy()
+
+
 def _by(shape: Any) -> str:
     return " x ".join(map(str, shape))
 

@@ -22,24 +22,37 @@ PREVIEW = 2.0
 """Seconds from one preview to the next."""
 
 
-def add_shared_arguments(parser: argparse.ArgumentParser, out: str) -> None:
-    """The arguments that all of them take."""
+def add_picture_arguments(parser: argparse.ArgumentParser, n: int, least: int = 1) -> None:
+    """What every command takes that makes pictures of one."""
     parser.add_argument("model", metavar="RUN", help="a run folder of images, a checkpoint or a bundled name")
     parser.add_argument("image", metavar="IMAGE", help="a picture of any size and mode")
-    parser.add_argument("-n", type=whole(1, 64), default=4, help="how many possible pictures (default 4, at most 64)")
-    parser.add_argument("--out", required=True, metavar="FILE", help=out)
+    parser.add_argument("-n", type=whole(least, 64), default=n, help=f"how many are drawn (default {n}, at most 64)")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="a .png with all, or a new folder of what is drawn"
+    )
     parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same pictures (default 0)")
-    parser.add_argument("--method", default="pgdm", help="pgdm (default), dps, mmps, or for masks repaint")
-    parser.add_argument("--steps", type=whole(1), help="steps of the walk; the method's own unless given")
     parser.add_argument("--label", help="the class of the picture, by name or number, where it is known")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
+    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress and no previews")
 
 
-def check_out(args: argparse.Namespace) -> Path:
-    """Where to write, checked before the work: a .png of all, or no suffix and a new folder of single pictures."""
+def add_method_arguments(parser: argparse.ArgumentParser) -> None:
+    """How what was seen is followed."""
+    parser.add_argument("--method", default="pgdm", help="pgdm (default), dps, mmps, or for masks repaint")
+    parser.add_argument("--steps", type=whole(1), help="steps of the walk; the method's own unless given")
+
+
+def check_out(args: argparse.Namespace, *inputs: str | None) -> Path:
+    """Where to write, checked before the work: a .png of all, or no suffix and a new folder of single pictures.
+
+    Raises UserError for what cannot be written, and for a file that is read from.
+    """
     path = Path(args.out)
+    for name in (args.image, *inputs):
+        if name and path.exists() and Path(name).exists() and path.samefile(name):
+            raise UserError(f"{path} is read from and would be overwritten: give another --out")
     if path.suffix and path.suffix.lower() != ".png":
         raise UserError(f"cannot write {path.suffix}: use .png, or no suffix for a folder of single pictures")
     (check_writable if path.suffix else check_new_folder)(path)
@@ -54,32 +67,32 @@ def restore(
     from fromnoise.cli.sample import label_number
     from fromnoise.model import keep_memory
     from fromnoise.model.precision import chosen
-    from fromnoise.tasks.restore import chosen_method, restoring
+    from fromnoise.tasks.restore import restoring
 
-    out, way = Path(args.out), chosen_method(args.method, mask)
+    out = Path(args.out)
     precision = chosen(args.precision or model.config.sample.precision, model.facts.kind, model.device)
     if model.device.type == "cpu":
         keep_memory()
     how: dict[str, Any] = {"mask": mask, "method": args.method, "steps": args.steps, "seed": args.seed}
     how |= {"label": label_number(args.label, model), "precision": precision}
-    began, previewed = time.perf_counter(), time.monotonic()
+    began, previewed, fresh = time.perf_counter(), time.monotonic(), not out.exists()
     warm = began
     with bar(args.command, args.quiet) as update:
         for state in restoring(model, seen, args.n, **how):
             if state.done == 1:
                 warm = time.perf_counter()  # the first step makes ready what the others find
             if state.done == min(3, state.total):
-                each, calls = (time.perf_counter() - warm) / max(1, state.done - 1), way.work * state.total
+                each = (time.perf_counter() - warm) / max(1, state.done - 1)
                 about = f"about {each * state.total:.0f} s"
-                note(f"{args.method}: {count(state.total, 'step')}, {count(calls, 'network call')}, {about}")
+                note(f"{args.method}: {count(state.total, 'step')}, {count(state.calls, 'network call')}, {about}")
             update(state.done, state.total, "")
-            if not args.quiet and out.suffix and time.monotonic() - previewed > PREVIEW:
+            if fresh and not args.quiet and out.suffix and time.monotonic() - previewed > PREVIEW:
                 previewed = time.monotonic()
                 write_row(out, before, model.to_own(state.x).cpu(), "a preview")
     seconds = time.perf_counter() - began
     caption = f"{args.command} with {args.model}, {args.method}, {count(state.total, 'step')}, seed {args.seed}"
     write_row(out, before, model.to_own(state.x).cpu(), caption)
-    found = {"out": str(out), "n": args.n, "method": args.method, "steps": state.total, "calls": way.work * state.total}
+    found = {"out": str(out), "n": args.n, "method": args.method, "steps": state.total, "calls": state.calls}
     write_numbers(args.json, found | {"seconds": seconds, "seed": args.seed, "precision": precision})
     note(f"{count(args.n, 'picture')} in {seconds:.1f} s ({precision}): {out}")
 

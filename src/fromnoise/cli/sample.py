@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
             _film(model, args.n, how, path, update)
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
-            labels = None if args.weight == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
+            labels = None if how["weight"] == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
             said = {name: how[name] for name in ("seed", "solver", "steps", "path", "on", "label")}
             said |= {name: getattr(args, name) or None for name in ("weaker", "interval", "rescale")}
             _write(path, samples, labels, model, how["given"], made_by(model, weight=args.weight, **said))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fromnoise.cli.arguments import finite, whole
 from fromnoise.cli.outputs import count, note, write_numbers
 from fromnoise.cli.progress import bar
-from fromnoise.cli.restoring import add_shared_arguments, check_out, restore, write_row
+from fromnoise.cli.restoring import add_method_arguments, add_picture_arguments, check_out, restore, write_row
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
-    add_shared_arguments(parser, "a .png with the picture and all that it may have been, or a folder of these")
+    add_picture_arguments(parser, n=4)
+    add_method_arguments(parser)
     parser.add_argument("--factor", type=whole(2, 64), help="times as many pixels a side (default 4)")
     parser.add_argument("--noise", type=finite, help="standard deviation of the noise in it (default 0.02; trained 0)")
 
@@ -47,13 +48,13 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.sampling import Observation, shrunk
     from fromnoise.tasks.pictures import fit_picture, read_image, shaping_of
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
     shaping, trained = shaping_of(model), model.config.process.small
     if trained and args.factor not in (None, trained):
         raise UserError(f"this model was trained to make pictures {trained} times as large: leave --factor out")
     args.factor = args.factor or trained or 4
-    if args.noise is not None and not (args.noise > 0 or (trained and args.noise == 0)):
-        raise UserError(f"--noise is a standard deviation, above 0, not {args.noise:g}")
+    if args.noise is not None and not (0 < args.noise <= 100 or (trained and args.noise == 0)):
+        raise UserError(f"--noise is a standard deviation, above 0 and at most 100, not {args.noise:g}")
     if shaping.height % args.factor or shaping.width % args.factor:
         raise UserError(
             f"this model's pictures are {shaping.width} x {shaping.height}: the sides must be multiples of "

@@ -9,7 +9,7 @@ from pathlib import Path
 from fromnoise.cli.arguments import finite, whole
 from fromnoise.cli.outputs import check_numbers, count, note, write_numbers
 from fromnoise.cli.progress import bar
-from fromnoise.cli.restoring import check_out, write_row
+from fromnoise.cli.restoring import add_picture_arguments, check_out, write_row
 from fromnoise.errors import UserError
 
 EPILOG = """\
@@ -25,24 +25,17 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
-    parser.add_argument("model", metavar="RUN", help="a run folder of images, a checkpoint or a bundled name")
-    parser.add_argument("image", metavar="IMAGE", help="a picture of any size and mode")
+    add_picture_arguments(parser, n=8)
     parser.add_argument("--to", metavar="IMAGE", help="a second picture: draw what lies between")
     parser.add_argument("--strength", type=finite, default=0.5, help="share of the noise, above 0 to 1 (default 0.5)")
-    parser.add_argument("-n", type=whole(1, 64), default=8, help="how many pictures (default 8, at most 64)")
-    parser.add_argument("--out", required=True, metavar="FILE", help="a .png of all, or a folder of single pictures")
-    parser.add_argument("--seed", type=whole(0), default=0, help="the same seed gives the same pictures (default 0)")
     parser.add_argument("--solver", help="by name; the model's own unless given")
     parser.add_argument("--steps", type=whole(1), help="steps of the whole way; the model's own unless given")
-    parser.add_argument("--label", help="a class that they should be of, by name or number")
     parser.add_argument("--weight", type=finite, help="of guidance, with a label")
-    parser.add_argument("--json", metavar="FILE", help="write the numbers there")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
 def run(args: argparse.Namespace) -> None:
     """Vary."""
-    out = check_out(args)
+    out = check_out(args, args.to)
     check_numbers(args.json)
     if not 0 < args.strength <= 1:
         raise UserError(f"--strength lies above 0 and at most at 1, got {args.strength:g}")
@@ -53,16 +46,16 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.tasks.pictures import read_picture
     from fromnoise.tasks.vary import between, varied
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
     keep_memory()
     picture = read_picture(Path(args.image), model)
     other = read_picture(Path(args.to), model) if args.to else None
     label = label_number(args.label, model)
-    weight = 0.0 if label is None and model.config.process.conditional else args.weight
-    how = {"strength": args.strength, "seed": args.seed, "solver": args.solver, "steps": args.steps, "label": label}
+    how = {"strength": args.strength, "seed": args.seed, "solver": args.solver, "steps": args.steps}
+    how |= {"label": label, "weight": args.weight, "precision": args.precision}
     began = time.perf_counter()
     with bar("varying", args.quiet) as update:
-        how |= {"weight": weight, "progress": lambda done, total: update(done, total, "")}
+        how |= {"progress": lambda done, total: update(done, total, "")}
         x = varied(model, picture, args.n, **how) if other is None else between(model, picture, other, args.n, **how)
     seconds = time.perf_counter() - began
     caption = f"{args.command} with {args.model}, strength {args.strength:g}, seed {args.seed}"

@@ -44,7 +44,8 @@ class Guidance:
     @property
     def calls(self) -> int:
         """Network calls where the model alone would make one, at most."""
-        return 1 if self.weight == 1 or (self.weight == 0 and self.interval == EVERYWHERE) else 2
+        alone = self.weight == 0 and self.interval == EVERYWHERE and not self.rescale
+        return 1 if self.weight == 1 or alone else 2
 
 
 Weight = float | Guidance | None

@@ -29,6 +29,9 @@ Steer = Callable[[Denoiser], Denoiser]
 Project = Callable[[Tensor, Level], Tensor]
 """What is done to x_s after each step to level s."""
 
+_PROBES = torch.linspace(0, 1, 9, dtype=torch.float64)
+"""Shares of T at which two schedules are compared."""
+
 ELEMENTS_AT_ONCE = 2**22
 """Numbers that are walked through a trajectory together; more samples go in turn, to bound the memory."""
 
@@ -140,7 +143,8 @@ class Model:
         guidance, D_0 + weight (D_1 − D_0), or a `Guidance`. `given`, (m, *facts.given) in its own units, is what a
         model of pairs draws its samples given: sample i row i % m, so that one row gives n draws of one law.
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
-        `steer` maps the denoiser to one that wants something more (`sampling.universal`, `observed`, `extrapolate`).
+        `steer` maps the denoiser to one that wants more (`sampling.universal`, `observed`, `extrapolate`), sample.batch
+        samples at a time.
         `start`, (n, *shape) as the network sees it, is x at the first level in the place of noise, and after each step
         `project(x, level)` is applied. `first` is the number of the first sample of the seed: 0 ... 9 and 10 ... 19
         together are 0 ... 19.
@@ -149,7 +153,8 @@ class Model:
         if n < 1:
             raise UserError(f"the number of samples must be at least 1, got {n}")
         # What steers mostly asks for derivatives, whose memory grows with all samples that go through together.
-        size = self.config.sample.batch if steer else max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
+        steered = steer is not None or not isinstance(solver, str | None)
+        size = self.config.sample.batch if steered else max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
         parts = [slice(begin, min(begin + size, n)) for begin in range(0, n, size)]
         labels, start = self.labels(n, label, first), None if start is None else self._started(start, n)
         out = []
@@ -318,13 +323,13 @@ class Model:
 
     def _weaker(self, model: Model) -> Model:
         """The model itself, if its denoiser can stand beside this one's. Raises UserError where it cannot."""
-        same = [
-            (m.facts.shape, m.facts.classes, m.config.schedule, m.config.process.conditional) for m in (self, model)
-        ]
-        if same[0] != same[1]:
-            raise UserError(
-                "the weaker model has other shapes, classes or another schedule: take a checkpoint of this run"
-            )
+        mine, its = (
+            (f.kind, f.shape, f.classes, f.centre, f.scale, f.given, f.given_centre, f.given_scale, m.schedule.T,
+             m.config.process.conditional)
+            for m in (self, model) for f in (m.facts,)
+        )  # fmt: skip
+        if mine != its or not torch.equal(*(m.schedule(m.schedule.T * _PROBES)[0] for m in (self, model))):
+            raise UserError("the weaker model has other data, classes or levels: take a checkpoint of this run")
         return model
 
     def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:

@@ -87,8 +87,8 @@ class GaussianMixture:
         >>> law.given(torch.tensor([2.0]), torch.tensor([[1.0, 0.0]]), 1.0).means
         tensor([[1., 0.]], dtype=torch.float64)
         """
-        y, operator = y.double(), operator.double()
-        spread = operator @ self.covariances @ operator.mT + std**2 * torch.eye(len(y), dtype=torch.float64)
+        y, operator = y.to(self.means), operator.to(self.means)
+        spread = operator @ self.covariances @ operator.mT + std**2 * torch.eye(len(y)).to(operator)
         gain = torch.linalg.solve(spread, operator @ self.covariances).mT
         offset = y - self.means @ operator.mT
         means = self.means + torch.einsum("kdm,km->kd", gain, offset)
@@ -107,7 +107,7 @@ class GaussianMixture:
         alpha, sigma = (c.to(x).reshape(-1, 1, 1) for c in (n.alpha, n.sigma))
         seen = operator @ vectors  # (K, m, d): the operator in the axes of each component
         spread = (seen * (values * sigma**2 / (alpha**2 * values + sigma**2))[..., None, :]) @ seen.mT
-        spread = spread + std**2 * torch.eye(len(operator), dtype=x.dtype)
+        spread = spread + std**2 * torch.eye(len(operator)).to(x)
         offset = y.reshape(-1, 1, len(operator)) - mean @ operator.mT
         return (weighted.log_softmax(1) + _normal_log_prob(offset, spread)).logsumexp(1)
 

@@ -25,9 +25,9 @@ def extrapolate(
 
     With an unconditional base it is classifier-free guidance (Ho & Salimans 2022, whose w is weight − 1), with a weaker
     network of the same training as base autoguidance (Karras et al. 2024); the variance is that of `towards`. At
-    weights 0 and 1 only one denoiser is called, and outside `interval`, of lam = log(alpha / sigma), `towards` alone
-    (Kynkäänniemi et al. 2024). `rescale`, in [0, 1], brings the standard deviation of each sample's mean so far back to
-    that of D_1's: against pictures that burn out at large weights (Lin et al. 2024).
+    weights 0 and 1 only one denoiser is called and is the answer as it is; outside `interval`, of lam =
+    log(alpha / sigma), that is `towards` (Kynkäänniemi et al. 2024). `rescale`, in [0, 1], brings the standard
+    deviation of each sample's mean so far back to that of D_1's: against pictures that burn out (Lin et al. 2024).
 
     >>> zero, one = (lambda x, n: Denoised(0 * x)), (lambda x, n: Denoised(0 * x + 1))
     >>> extrapolate(zero, one, 3.0)(torch.zeros(2), None).mean
@@ -35,26 +35,39 @@ def extrapolate(
     """
     if weight == 1:
         return towards
-    if weight == 0 and interval == EVERYWHERE:
+    if weight == 0 and interval == EVERYWHERE and not rescale:
         return base
     low, high = interval
 
     def guided(x: Tensor, n: Level) -> Denoised:
         end = towards(x, n)
-        if interval != EVERYWHERE and not bool(((n.lam >= low) & (n.lam <= high)).all()):
+        inside = (n.lam >= low) & (n.lam <= high)
+        if not bool(inside.any()):
             return end
         mean = torch.lerp(base(x, n).mean, end.mean, weight)
-        return end._replace(mean=_rescaled(mean, end.mean, rescale) if rescale else mean)
+        mean = _rescaled(mean, end.mean, rescale) if rescale else mean
+        return end._replace(mean=torch.where(inside.to(mean.device), mean, end.mean))
 
     return guided
+
+
+def tweedie(n: Level) -> Tensor:
+    """sigma² / alpha, by which a gradient of log p(y|x_t) moves E[x_0|x_t]; 0 without signal, where x_t says nothing.
+
+    >>> from fromnoise.process import CLEAN
+    >>> float(tweedie(CLEAN))
+    0.0
+    """
+    return torch.where(n.alpha > 0, n.sigma**2 / n.alpha.clamp_min(1e-30), 0.0)
 
 
 def _rescaled(mean: Tensor, like: Tensor, share: float) -> Tensor:
     """`mean`, its spread within each sample so far brought to that of `like`; its average stays."""
     axes = tuple(range(1, mean.ndim))
     centre = mean.mean(axes, keepdim=True)
-    spread = mean.std(axes, keepdim=True).clamp_min(1e-12)
-    ratio = 1 + share * (like.std(axes, keepdim=True) / spread - 1)
+    spread = mean.std(axes, correction=0, keepdim=True)
+    wanted = like.std(axes, correction=0, keepdim=True)
+    ratio = torch.where(spread > 0, 1 + share * (wanted / spread.clamp_min(1e-30) - 1), 1.0)
     return centre + ratio * (mean - centre)
 
 
@@ -77,7 +90,7 @@ def climbed(denoise: Denoiser, log_prob: Callable[[Tensor, Level], Tensor], weig
             x = x.detach().requires_grad_()
             (slope,) = torch.autograd.grad(log_prob(x, n).sum(), x)
         mean = denoise(x.detach(), n).mean
-        return Denoised(mean + weight * n.sigma**2 / n.alpha * slope)
+        return Denoised(mean + weight * tweedie(n) * slope)
 
     return guided
 
@@ -99,6 +112,6 @@ def universal(denoise: Denoiser, log_prob: Callable[[Tensor], Tensor], weight: f
             x = x.detach().requires_grad_()
             mean = denoise(x, n).mean
             (slope,) = torch.autograd.grad(log_prob(mean).sum(), x)
-        return Denoised(mean.detach() + weight * n.sigma**2 / n.alpha * slope)
+        return Denoised(mean.detach() + weight * tweedie(n) * slope)
 
     return guided

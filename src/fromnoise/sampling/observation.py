@@ -7,6 +7,7 @@ Of the clean sample a denoiser knows E[x_0|x_t]. With an observation it should k
 by Tweedie's formula for both. p(y|x_t) is the integral of N(y; A x_0, std² I) over p(x_0|x_t), of which only the mean D
 is known; what is taken for its covariance is what the methods differ in. Of a Gaussian with covariance V the log
 gradient, V alone held fixed, is J' A' (std² I + A V A')^-1 (y − A D), with J the derivative of D in x_t.
+Where no signal is left, alpha = 0, x_t says nothing of y, and the denoiser's own answer stays.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from fromnoise.process import Denoised, Denoiser, Level, Randn
+from fromnoise.sampling.guidance import tweedie
 from fromnoise.sampling.operators import Operator
 from fromnoise.sampling.solvers import Solver
 
@@ -28,7 +30,7 @@ from fromnoise.sampling.solvers import Solver
 class Observation:
     """What was seen: y = operator(x_0) + std z.
 
-    y         (1, ...) or one a sample, (B, ...)
+    y         (1, ...) or one a sample, (B, ...); without noise something that can be seen: 0 where a mask hides
     operator  x_0 -> what would be seen of it without noise
     std       of the noise in each number of y; 0 where there is none
 
@@ -101,7 +103,7 @@ def observed(denoise: Denoiser, seen: Observation, spread: Spread = jacobian, it
             denoised = denoise(x, n)
             clean = denoised.mean.detach().requires_grad_()
             image = seen.operator(clean)
-        known = Known(x.detach(), n, denoised, lambda v: n.sigma**2 / n.alpha * _vjp(denoised.mean, x, v))
+        known = Known(x.detach(), n, denoised, lambda v: tweedie(n) * _vjp(denoised.mean, x, v))
         covariance = spread(known)
 
         def back(u: Tensor) -> Tensor:
@@ -122,8 +124,8 @@ def observed(denoise: Denoiser, seen: Observation, spread: Spread = jacobian, it
 def conjugate_gradients(matrix: Callable[[Tensor], Tensor], b: Tensor, iterations: int) -> Tensor:
     """An approximate solution of matrix(u) = b for each sample alone, (B, ...), from u = 0.
 
-    Each stops for itself where it has arrived, or where the matrix is not positive along a direction: a network's
-    derivative need not be.
+    Each stops for itself, and for good, where it has arrived, or where the matrix is not positive along a direction: a
+    network's derivative need not be.
 
     >>> conjugate_gradients(lambda u: 2 * u, torch.ones(1, 3), 5)
     tensor([[0.5000, 0.5000, 0.5000]])
@@ -134,10 +136,11 @@ def conjugate_gradients(matrix: Callable[[Tensor], Tensor], b: Tensor, iteration
 
     u, rest, direction = torch.zeros_like(b), b, b
     size = start = dot(rest, rest)
+    going = torch.ones_like(start, dtype=torch.bool)
     for _ in range(iterations):
         along = matrix(direction)
         curve = dot(direction, along)
-        going = (size > 1e-12 * start) & (curve > 0)
+        going = going & (size > 1e-12 * start) & (curve > 0)
         if not bool(going.any()):
             break
         step = torch.where(going, size / curve.clamp_min(torch.finfo(b.dtype).tiny), 0.0)

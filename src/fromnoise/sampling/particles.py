@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fromnoise.process import Denoised, Denoiser, Level, Randn, reverse
+from fromnoise.sampling.guidance import tweedie
 from fromnoise.sampling.observation import Known, Observation, ball, conjugate_gradients
 
 
@@ -111,7 +112,7 @@ def _twisted(denoise: Denoiser, seen: Observation, x: Tensor, n: Level, iteratio
     (slope,) = torch.autograd.grad((residual * solved).sum(), x)  # −∇ log twist: matrix does not depend on x
     plain = Denoised(clean, None if denoised.var is None else denoised.var.detach())
     log_prob = -0.5 * (residual.detach() * solved).flatten(1).sum(1)
-    return _Twist(plain, clean - n.sigma**2 / n.alpha * slope, log_prob)
+    return _Twist(plain, clean - tweedie(n) * slope, log_prob)
 
 
 def _log_ratio(x: Tensor, plain: Tensor, guided: Tensor, std: Tensor) -> Tensor:

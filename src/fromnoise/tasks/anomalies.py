@@ -42,11 +42,10 @@ def find_anomalies(
     >>> found.maps.shape, found.scores.shape
     (torch.Size([2, 28, 28]), torch.Size([2]))
     """
-    weight = 0.0 if model.config.process.conditional else None
     total, squares = torch.zeros_like(x_0, device="cpu"), torch.zeros_like(x_0, device="cpu")
     for draw in range(draws):
         x = varied(
-            model, x_0, len(x_0), strength=strength, seed=seed + draw, steps=steps, weight=weight,
+            model, x_0, len(x_0), strength=strength, seed=seed + draw, steps=steps,
             progress=lambda done, of, draw=draw: progress(draw * of + done, draws * of),
         ).cpu()  # fmt: skip
         total += x / draws

@@ -12,6 +12,7 @@ from fromnoise.model import Model
 from fromnoise.model.precision import chosen
 from fromnoise.process import CLEAN, at, diffuse
 from fromnoise.sampling import Streams
+from fromnoise.tasks.told import check_levels
 
 
 @torch.no_grad()
@@ -39,7 +40,8 @@ def class_errors(
     if not model.config.process.conditional:
         raise UserError("this model does not know classes; train one with --process.conditional true")
     classes = len(model.facts.classes)
-    total = torch.zeros(len(x_0), classes)
+    check_levels(model)
+    x_0, total = x_0.to(model.device), torch.zeros(len(x_0), classes, device=model.device)
     randn = Streams(seed, 0, len(x_0))
     precision = chosen(precision or model.config.sample.precision, model.facts.kind, model.device)
     for draw in range(draws):
@@ -48,8 +50,8 @@ def class_errors(
         level = at(model.schedule, t, x_0)
         x_t = diffuse(x_0, CLEAN, level, randn)
         for label in range(classes):
-            denoise = model.guided(torch.full((len(x_0),), label), weight=1.0, precision=precision)
+            denoise = model.guided(torch.full((len(x_0),), label, device=model.device), weight=1.0, precision=precision)
             error = (denoise(x_t, level).mean - x_0).square().flatten(1).mean(1)
             total[:, label] += error * (level.alpha / level.sigma).flatten()
             progress(draw * classes + label + 1, draws * classes)
-    return total / draws
+    return (total / draws).cpu()

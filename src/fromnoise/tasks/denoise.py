@@ -9,8 +9,10 @@ from torch import Tensor
 
 from fromnoise.errors import UserError
 from fromnoise.model import Model
+from fromnoise.model.asked import Label
 from fromnoise.process import Level, at
 from fromnoise.sampling import path
+from fromnoise.tasks.told import check_levels, weight_for
 
 
 def level_of(model: Model, std: float) -> Level:
@@ -31,11 +33,12 @@ def level_of(model: Model, std: float) -> Level:
     return at(model.schedule, model.schedule.time(lam).clamp(0, model.schedule.T))
 
 
-def denoised(model: Model, y: Tensor, std: float, **how: Any) -> Tensor:
+def denoised(model: Model, y: Tensor, std: float, *, label: Label = None, precision: str = "fp32") -> Tensor:
     """E[x_0 | y] of y = x_0 + std z in one network call, (n, *shape): the estimate of least squared error.
 
     y is (n, *shape) and std in the units that the network sees (images in [-1, 1]; `Model.from_own` for others); so is
-    the result. `how` are label, weight and precision as in `Model.sample`. Raises UserError as `level_of` does.
+    the result. Without a label no class is told. Raises UserError as `level_of` does, and where the model knows nothing
+    without its class.
 
     >>> import fromnoise as fn
     >>> denoised(fn.load("swissroll"), torch.zeros(3, 2), 0.1).shape
@@ -43,17 +46,22 @@ def denoised(model: Model, y: Tensor, std: float, **how: Any) -> Tensor:
     """
     n = level_of(model, std)
     x = n.alpha * y.to(model.device, torch.float32)
-    labels = None if how.get("label") is None else model.labels(len(y), how["label"])
+    check_levels(model)
+    weight_for(model, label)
+    labels = None if label is None else model.labels(len(y), label)
     with torch.no_grad():
-        return model.guided(labels, 1.0, how.get("precision") or "fp32")(x, n).mean
+        return model.guided(labels, 1.0, precision)(x, n).mean
 
 
-def denoisings(model: Model, y: Tensor, std: float, n: int, *, steps: int = 50, seed: int = 0, **how: Any) -> Tensor:
+def denoisings(
+    model: Model, y: Tensor, std: float, n: int, *, steps: int = 50, seed: int = 0, label: Label = None, **how: Any
+) -> Tensor:
     """n draws of p(x_0 | y) of one measurement y = x_0 + std z, (1, *shape): the chain begun at its level.
 
     y as in `denoised`; the draws, (n, *shape), are in the data's own units. They spread as what y leaves open, so their
-    mean is near `denoised`. The chain (solver "ddpm" unless given) takes `steps` from there to the data, even in time;
-    `how` are other arguments of `Model.sample`. Raises UserError as `level_of` does.
+    mean is near `denoised`: without guidance, unless `how` says otherwise. The chain (solver "ddpm" unless given) takes
+    `steps` from there to the data, even in time; `how` are other arguments of `Model.sample`. Raises UserError as
+    `denoised` does.
 
     >>> import fromnoise as fn
     >>> denoisings(fn.load("swissroll"), torch.zeros(1, 2), 0.1, 5).shape
@@ -62,6 +70,7 @@ def denoisings(model: Model, y: Tensor, std: float, n: int, *, steps: int = 50, 
     begin = level_of(model, std)
     levels = path(model.schedule, torch.linspace(float(begin.t), 0, steps + 1, dtype=torch.float64).tolist())
     start = (begin.alpha * y.to(model.device, torch.float32)).expand(n, *model.facts.shape)
-    if how.get("label") is None and model.config.process.conditional:
-        how["weight"] = 0.0
-    return model.sample(n, seed=seed, start=start, path=levels, **{"solver": "ddpm"} | how)
+    check_levels(model)
+    weight = weight_for(model, label)
+    plain = {"solver": "ddpm", "weight": 1.0 if weight is None else weight}
+    return model.sample(n, seed=seed, start=start, path=levels, label=label, **plain | how)

@@ -32,8 +32,15 @@ def shaping_of(model: Model) -> Shaping:
 
 
 def fit_picture(image: Image.Image, shaping: Shaping) -> Tensor:
-    """(1, C, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.array(to_array(image, shaping), np.float32))[None] / 127.5 - 1
+    """(1, C, H, W) in [-1, 1]. Raises UserError for an image whose values have no meaning as gray or colour."""
+    return torch.from_numpy(np.array(_bytes(image, shaping), np.float32))[None] / 127.5 - 1
+
+
+def _bytes(image: Image.Image, shaping: Shaping) -> np.ndarray:
+    try:
+        return to_array(image, shaping)
+    except Exception as error:  # an image can hold anything
+        raise UserError(f"an image of mode {image.mode} cannot be used: {' '.join(str(error).split())[:200]}") from None
 
 
 def read_image(path: Path) -> Image.Image:
@@ -65,7 +72,7 @@ def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
     """
     hidden = _hidden(text, image)
     how = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
-    known = torch.from_numpy(to_array(hidden, how)[0] < 26)
+    known = torch.from_numpy(_bytes(hidden, how)[0] < 26)
     if bool(known.all()):
         raise UserError(f"the mask {text} hides nothing of the picture: white is what is to be filled")
     if not bool(known.any()):
@@ -88,7 +95,10 @@ def _hidden(text: str, image: Image.Image) -> Image.Image:
         hidden = Image.new("L", image.size, 0)
         hidden.paste(255, (left, top, right, bottom))
         return hidden
-    mask = read_image(Path(text)).convert("L")
+    painted = read_image(Path(text))
+    # As a picture on black: what is transparent is not white, and numbers of any range are those of a picture.
+    gray = _bytes(painted, Shaping(painted.height, painted.width, 1, "stretch", "box", "black"))
+    mask = Image.fromarray(gray[0])
     if abs(mask.width * image.height - mask.height * image.width) > max(mask.size) * max(1, max(image.size) // 100):
         raise UserError(
             f"the mask {text} is {mask.width} x {mask.height}, the picture {image.width} x {image.height}: "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from fromnoise.errors import UserError
 from fromnoise.model import Model
-from fromnoise.model.asked import Label
+from fromnoise.model.asked import Label, labels_of
 from fromnoise.process import is_discrete
 from fromnoise.sampling import (
     DDIM,
@@ -25,9 +26,10 @@ from fromnoise.sampling import (
     replaced,
     resampled,
 )
+from fromnoise.tasks.told import check_levels, weight_for
 
 RATE = 2.0
-"""Of the steps down the misfit: of 0.3 to 10 the best on digits, whatever was seen of them (docs/howto/steer.md)."""
+"""Of the steps down the misfit: a length in the units of x, tried on digits with a half removed, shrunk, blurred."""
 
 APART = 2**30
 """Draws of noise that no walk makes: from here on they are for what walks beside it."""
@@ -39,7 +41,8 @@ class Method:
 
     steps    of its walk unless asked otherwise; None is the model's own
     how      (model, observation, mask, steps, randn) -> what `Model.trajectory` takes beside n and seed
-    work     network calls of one step of the path, a derivative counted as one
+    work     network calls of a step down the path, a derivative counted as one
+    home     those of the last step
     masks    whether it is for masks alone
     about    what it is, and from where
     """
@@ -47,15 +50,17 @@ class Method:
     steps: int | None
     how: Callable[[Model, Observation, Tensor | None, int | None, Streams], dict[str, Any]]
     work: int
+    home: int
     masks: bool
     about: str
 
 
 class Shown(NamedTuple):
-    """How far it is: steps done of total, and x (n, *shape) so far, as the network sees it."""
+    """How far it is: steps done of total, network calls in all, and x (n, *shape) so far, as the network sees it."""
 
     done: int
     total: int
+    calls: int
     x: Tensor
 
 
@@ -80,10 +85,14 @@ def _repaint(model: Model, seen: Observation, mask: Tensor | None, steps: int | 
 
 
 METHODS: Mapping[str, Method] = {
-    "pgdm": Method(100, _pulled, 2, False, "ΠGDM: pulled along the pseudoinverse (Song et al. 2023)"),
-    "dps": Method(100, _nudged, 2, False, "diffusion posterior sampling: steps down the misfit (Chung et al. 2023)"),
-    "mmps": Method(None, _jacobian, 5, False, "the covariance from the network's own derivative (Rozet et al. 2024)"),
-    "repaint": Method(250, _repaint, 1, True, "RePaint: what is known is put in at each level (Lugmayr et al. 2022)"),
+    "pgdm": Method(100, _pulled, 2, 1, False, "ΠGDM: pulled along the pseudoinverse (Song et al. 2023)"),
+    "dps": Method(100, _nudged, 2, 1, False, "diffusion posterior sampling: steps down the misfit (Chung et al. 2023)"),
+    "mmps": Method(
+        None, _jacobian, 5, 5, False, "the covariance from the network's own derivative (Rozet et al. 2024)"
+    ),
+    "repaint": Method(
+        250, _repaint, 1, 1, True, "RePaint: what is known is put in at each level (Lugmayr et al. 2022)"
+    ),
 }
 
 
@@ -109,21 +118,26 @@ def restoring(
     way = chosen_method(method, mask)
     if model.facts.kind != "images":
         raise UserError(f"only images can be restored, and this model knows {model.facts.kind}")
-    if label is None and model.config.process.conditional and model.config.train.label_dropout == 0:
-        raise UserError("this model knows no picture without its class: say with label (--label) which it is")
+    check_levels(model)
+    if n < 1 or len(seen.y) not in (1, n):
+        raise UserError(f"one thing was seen, or one for each of {n} pictures, at least 1; got {len(seen.y)}")
+    weight = weight_for(model, label)
+    if mask is not None:  # what is hidden was not seen, whatever stands there
+        seen = replace(seen, y=seen.y.where(mask.to(seen.y.device), 0.0))
     if steps is None and way.steps is not None:
         steps = min(way.steps, int(model.schedule.T)) if is_discrete(model.schedule) else way.steps
     how = way.how(model, seen, mask, steps, Streams(seed, first, n, draw=APART))
-    weight = 0.0 if label is None and model.config.process.conditional else None
+    levels = model.walk(how.get("solver"), how.get("steps"), how.get("path")).levels
+    down = sum(not bool(s.alpha * t.sigma < t.alpha * s.sigma) for t, s in pairwise(levels))
+    total, calls = len(levels) - 1, way.work * (down - 1) + way.home
     states = model.trajectory(n, seed=seed, first=first, label=label, weight=weight, precision=precision, **how)
-    total = len(how["path"]) - 1 if "path" in how else model.steps(how.get("steps"))
     for done, x in enumerate(states):
         if done == total and mask is not None:
             x = torch.where(mask.to(x.device), seen.y.to(x).expand_as(x), x)
-        yield Shown(done, total, x)
+        yield Shown(done, total, calls, x)
 
 
-def restored(model: Model, seen: Observation, n: int = 1, **how: Any) -> Tensor:
+def restored(model: Model, seen: Observation, n: int = 1, *, first: int = 0, label: Label = None, **how: Any) -> Tensor:
     """n pictures of which `seen` may have been seen, (n, *shape) in [-1, 1]; the arguments are those of `restoring`.
 
     >>> import fromnoise as fn
@@ -135,11 +149,13 @@ def restored(model: Model, seen: Observation, n: int = 1, **how: Any) -> Tensor:
     >>> filled.shape, bool((filled[:, :, :14] == digit[:, :, :14]).all())
     (torch.Size([2, 1, 28, 28]), True)
     """
-    size, first, parts = model.config.sample.batch, how.pop("first", 0), []
-    for begin in range(0, n, size):
-        count = min(size, n - begin)
-        rows = seen.y if len(seen.y) == 1 else seen.y[begin : begin + count]
-        *_, last = restoring(model, Observation(rows, seen.operator, seen.std), count, first=first + begin, **how)
+    labels = labels_of(model.config, label, n, model.device)
+    size, parts = model.config.sample.batch, []
+    for begin in range(0, max(n, 1), size):
+        some = slice(begin, min(begin + size, n))
+        part = seen if len(seen.y) != n else replace(seen, y=seen.y[some])
+        told = None if labels is None else labels[some]
+        *_, last = restoring(model, part, some.stop - begin, first=first + begin, label=told, **how)
         parts.append(model.to_own(last.x))
     return torch.cat(parts)
 

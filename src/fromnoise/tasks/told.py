@@ -1,0 +1,28 @@
+"""What all tasks ask of a model before they begin: that it knows every level, and pictures of no class."""
+
+from __future__ import annotations
+
+from fromnoise.errors import UserError
+from fromnoise.model import Model
+from fromnoise.model.asked import Label
+from fromnoise.model.guidance import Weight
+
+
+def check_levels(model: Model) -> None:
+    """Raise UserError for a model that was distilled: it knows the levels of its own steps alone."""
+    if model.config.distil.teacher:
+        raise UserError("this model was distilled and knows the levels of its own steps alone: name its teacher")
+
+
+def weight_for(model: Model, label: Label, weight: Weight = None) -> Weight:
+    """The weight that is asked for, or that which tells a model of classes none where there is no label.
+
+    Raises UserError where the model knows nothing without its class, and where a weight has no class to lead to.
+    """
+    if label is not None or not model.config.process.conditional:
+        return weight
+    if weight not in (None, 0):
+        raise UserError("a weight of guidance leads towards a class: say with label (--label) which")
+    if model.config.train.label_dropout == 0:
+        raise UserError("this model knows no picture without its class: say with label (--label) which it is")
+    return 0.0
