@@ -29,7 +29,7 @@ from fromnoise.model import keep_memory
 from fromnoise.model.store import write_file
 from fromnoise.sampling import Observation, kept
 from fromnoise.tasks import restored
-from fromnoise.tasks.restore import METHODS, restoring
+from fromnoise.tasks.restore import restoring
 
 ROOT = Path(__file__).parents[1]
 WAYS: dict[str, dict[str, Any]] = {
@@ -75,7 +75,7 @@ def row(model: fn.Model, digits: Tensor, truth: Tensor, known: Tensor, how: dict
     return {
         "n": len(digits), "right": right.mean().item(), "right_se": (right.std() / len(right) ** 0.5).item(),
         "confident": agree, "differs": differs, "known_error": exact, "steps": last.total, "seconds_alone": alone,
-        "calls": METHODS[how["method"]].work * last.total, "seconds_each": seconds / len(digits),
+        "calls": last.calls, "seconds_each": seconds / len(digits),
     }  # fmt: skip
 
 

@@ -121,13 +121,13 @@ def steering_tables() -> dict[str, str]:
     )  # fmt: skip
     rows = [
         [f"{name}, {hole}", str(r["calls"]), str(r["n"]), f"{r['right']:.3f} ± {r['right_se']:.3f}",
-         f"{r['confident']:.2f}", f"{r['differs']:.2f}", f"{r['seconds_alone']:.1f}"]
+         f"{r['confident']:.2f}", f"{r['differs']:.2f}"]
         for hole, part in read("restoring").items()
         for name, r in [*part["rows"].items()]
     ]  # fmt: skip
     for hole, part in read("restoring").items():
-        rows += [[f"nothing, {hole}: as seen", "0", "", f"{part['seen']:.3f}", "", "", ""]]
-    headings = ["method, hole", "calls", "n", "right", "sure", "seeds differ by", "s for one"]
+        rows += [[f"as seen, {hole}", "0", "1000", f"{part['seen']:.3f}", "", ""]]
+    headings = ["method, hole", "calls", "n", "right", "sure", "seeds differ by"]
     return {"observations": biases, "restoring": table(headings, rows)}
 
 
