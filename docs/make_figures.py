@@ -16,7 +16,7 @@ PICTURES = HERE / "pictures" / "papers"
 OPENING = """\
 # The papers' figures
 
-`fromnoise figures all --out figures` drew all of these in a minute and a half, with films of three of them, from the
+`fromnoise figures all --out figures` drew all of these in two minutes, with films of three of them, from the
 two models that come with the package. Give `--run` and `--points` to draw them from runs of your own, `--seed` for
 other draws and `--format pdf svg` for print. H is Higham, Higham and Grindrod, K is Kuras.
 `make pictures` renews this page.

@@ -199,12 +199,12 @@ def k5(source: Source) -> Drawn:
     x_0 = source.various(RESTORED)
     small = shrunk(SMALLER)(x_0)
     seen = Observation(small, shrunk(SMALLER), 0.02)
-    drawn = [restored(source.model, seen, len(small), seed=s) for s in SEEDS[:3]]
+    drawn = [restored(source.model, seen, len(small), seed=source.seed + s) for s in SEEDS[:3]]
     squares, smooth = (interpolate(small, scale_factor=SMALLER, mode=mode) for mode in ("nearest", "bicubic"))
     groups = [("seen", [squares]), ("bicubic", [smooth.clamp(-1, 1)]), ("drawn", drawn), ("original", [x_0])]
     caption = (
         f"Super-resolution: pictures whose sides are {SMALLER} times as small, bicubic interpolation, three draws of "
-        f"what they may have been (ΠGDM, no class told), and the training pictures that they are of. {_run(source)}"
+        f"what they may have been (ΠGDM, no class told, the next seeds), and the training pictures. {_run(source)}"
     )
     return Drawn(figures.restored_figure(groups), _told("K Figure 5", caption))
 
@@ -218,11 +218,11 @@ def k6(source: Source) -> Drawn:
     known = torch.ones(x_0.shape[-2:], dtype=torch.bool)
     known[x_0.shape[-2] // 2 :] = False
     seen = Observation(kept(known)(x_0), kept(known))
-    drawn = [restored(source.model, seen, len(x_0), mask=known, seed=s) for s in SEEDS]
+    drawn = [restored(source.model, seen, len(x_0), mask=known, seed=source.seed + s) for s in SEEDS]
     groups = [("original", [x_0]), ("seen", [x_0.where(known, 0.0)]), ("filled", drawn)]
     caption = (
         f"Inpainting: training pictures, their lower halves removed, and {len(SEEDS)} fillings of each (ΠGDM, no class "
-        f"told). {_run(source)}"
+        f"told, the next seeds). {_run(source)}"
     )
     return Drawn(figures.restored_figure(groups), _told("K Figure 6", caption))
 
