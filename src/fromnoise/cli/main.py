@@ -18,6 +18,7 @@ from fromnoise.errors import UserError
 COMMANDS = {
     "demo": "train the Swiss roll and small digits, and write one page about them",
     "train": "train a model on a recipe or on data of yours; the same line again goes on",
+    "cascade": "train models that make small pictures and then larger ones of them, and draw some",
     "sample": "draw new samples from a trained model: pictures, arrays or a film",
     "inpaint": "fill what is missing of a picture, in several ways",
     "upscale": "draw large pictures that may have looked like a small one",
@@ -37,7 +38,7 @@ COMMANDS = {
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "distil", "show", "likelihood", "classify", "anomalies", "pde")
+CONFIGURED = ("train", "cascade", "distil", "show", "likelihood", "classify", "anomalies", "pde")
 """Commands that take settings, --section.key VALUE."""
 
 

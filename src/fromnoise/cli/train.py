@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train."""
     check_places(args)
-    follow(_config(args), args)
+    follow(asked(args), args)
 
 
 def check_places(args: argparse.Namespace) -> None:
@@ -85,7 +85,7 @@ def follow(config: Config, args: argparse.Namespace) -> None:
                 _conclude(event, started, loss, time.perf_counter() - began, args)
 
 
-def _config(args: argparse.Namespace) -> Config:
+def asked(args: argparse.Namespace) -> Config:
     """What the line asks for: a recipe, with the settings of the line over it."""
     from fromnoise.data import options
     from fromnoise.model.options import parse_value

@@ -1,6 +1,7 @@
 """What people do with a trained model: restore what was seen of a picture, denoise, classify and vary it."""
 
 from fromnoise.tasks.anomalies import Anomalies, find_anomalies
+from fromnoise.tasks.cascade import cascaded
 from fromnoise.tasks.classify import class_errors
 from fromnoise.tasks.denoise import denoised, denoisings
 from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
@@ -16,6 +17,7 @@ __all__ = [
     "Segmenter",
     "Shown",
     "between",
+    "cascaded",
     "class_errors",
     "denoised",
     "denoisings",
