@@ -1,4 +1,4 @@
-"""fromnoise cascade: each stage a run that goes on, what one draws the next makes larger, and one line for a mistake."""
+"""fromnoise cascade: each stage a run that goes on, each makes larger what the one before draws; and mistakes."""
 
 from pathlib import Path
 

@@ -14,9 +14,9 @@ from fromnoise.cli.train import asked, check_places, follow
 from fromnoise.errors import UserError
 
 EPILOG = """\
-Each stage is a run below --out, named by its size, and can be sampled, judged and upscaled with by itself. The same line
-again goes on where it stopped, and where nothing is left to train it draws other pictures with another --seed. Settings
-are those of all stages.
+Each stage is a run below --out, named by its size, and can be sampled, judged and upscaled with by itself. The same
+line again goes on where it stopped; where nothing is left to train, it draws other pictures with another --seed.
+Settings are those of all stages.
 
 examples:
   fromnoise cascade photos/ --sizes 16 32 64 --out runs/cascade

@@ -50,10 +50,8 @@ def check_stages(models: Sequence[Model]) -> None:
         raise UserError("a cascade begins with a model of images that draws them given nothing")
     for small, large in itertools.pairwise(models):
         factor = large.config.process.small
-        if not factor or large.facts.shape != (
-            small.facts.shape[0],
-            *(side * factor for side in small.facts.shape[1:]),
-        ):
+        wanted = (small.facts.shape[0], *(side * factor for side in small.facts.shape[1:]))
+        if not factor or tuple(large.facts.shape) != wanted:
             raise UserError(
                 f"a stage of {'x'.join(map(str, large.facts.shape))} pictures does not follow one of "
                 f"{'x'.join(map(str, small.facts.shape))}: train it with --process.small and that --data.size"
