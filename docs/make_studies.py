@@ -126,7 +126,7 @@ def steering_tables() -> dict[str, str]:
         for name, r in [*part["rows"].items()]
     ]  # fmt: skip
     for hole, part in read("restoring").items():
-        rows += [[f"as seen, {hole}", "0", "1000", f"{part['seen']:.3f}", "", ""]]
+        rows += [[f"as seen, {hole}", "0", "1,000", f"{part['seen']:.3f}", "", ""]]
     headings = ["method, hole", "calls", "n", "right", "sure", "seeds differ by"]
     return {"observations": biases, "restoring": table(headings, rows)}
 

@@ -27,6 +27,7 @@ def test_scores_pictures_and_auroc(runs, trained):
         ("anomalies pets PHOTOS --strength 0 --out x.png", "above 0"),
         ("anomalies pets PHOTOS --normal dgo --out x.png", "did you mean dog"),
         ("anomalies pets PHOTOS --normal cat dog --out x.png", "all are normal"),
+        ("anomalies pets PHOTOS --out PHOTOS/cats.csv --json PHOTOS/cats.csv", "written twice"),
         ("anomalies table --out x.png", "this one knows points"),
     ],
 )

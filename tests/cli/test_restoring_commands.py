@@ -132,8 +132,12 @@ def test_hardly_varied_is_the_picture(photo):
         ("vary sure photo.png --out x.png", "knows no picture without its class"),
         ("inpaint pets nothing.png --mask 0,0,2,2 --out x.png", "nothing.png: No such file"),
         ("inpaint pets photo.png --mask 0,0,99,2 --out x.png", "not inside the picture of 37 x 21"),
-        ("inpaint pets photo.png --mask 5,5,2,9 --out x.png", "not inside"),
+        ("inpaint pets photo.png --mask 5,5,2,9 --out x.png", "is empty"),
         ("inpaint pets photo.png --mask 0,0,1,1 --out x.png", "hides nothing"),
+        ("inpaint pets photo.png --mask 0,0,64 --out x.png", "a box is four whole numbers"),
+        ("inpaint pets photo.png --mask black.png --out x.png", "nowhere white"),
+        ("inpaint pets photo.png --mask 9,4,20,12 --out x.png --json photo.png", "read from"),
+        ("vary pets photo.png --out x.png --json x.png", "written twice"),
         ("inpaint pets photo.png --mask 0,0,37,21 --out x.png", "hides all"),
         ("inpaint pets photo.png --mask alpha --out x.png", "nothing transparent"),
         ("inpaint pets photo.png --mask square.png --out x.png", "same proportions"),
@@ -155,5 +159,6 @@ def test_hardly_varied_is_the_picture(photo):
 def test_a_mistake_is_one_line(photo, line, says):
     Path("text.png").write_text("no picture")
     write_image(Path("square.png"))
+    Image.new("L", (37, 21), 60).save("black.png")
     Image.fromarray(np.random.default_rng(0).normal(0, 9, (8, 8)).astype(np.float32)).save("wild.tif")
     refused(line, says)

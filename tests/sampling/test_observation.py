@@ -145,6 +145,11 @@ def test_a_particle_is_chosen_by_its_weight_in_its_own_group():
     assert cloud.chosen(torch.tensor([0.6, 0.5])).flatten().tolist() == [2.0, 4.0]
 
 
+def test_noise_is_not_negative():
+    with pytest.raises(ValueError, match="at least 0"):
+        Observation(Y[None], SEEN.operator, -0.1)
+
+
 def test_particles_need_noise_and_equal_groups():
     levels = strided(SCHEDULE, 5)
     with pytest.raises(ValueError, match="noise"):

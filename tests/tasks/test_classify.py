@@ -22,7 +22,7 @@ def test_errors_do_not_depend_on_the_batch():
     x = load("mnist", split="test", fit="pad", size=28).batch(np.arange(3))
     model = fn.load("mnist")
     together = class_errors(model, x, draws=2, precision="fp32")
-    torch.testing.assert_close(class_errors(model, x[:1], draws=2, precision="fp32"), together[:1], rtol=1e-4, atol=0)
+    torch.testing.assert_close(class_errors(model, x[2:], draws=2, precision="fp32"), together[2:], rtol=1e-4, atol=0)
 
 
 def test_a_model_without_classes_has_none():

@@ -59,5 +59,7 @@ def test_what_does_not_go_together_is_refused():
     for masks in (torch.zeros(2, 14, 14).long(), torch.zeros(2, 28, 28), -torch.ones(2, 28, 28).long()):
         with pytest.raises(UserError, match="masks hold"):
             segmenter(model, x, masks)
+    with pytest.raises(UserError, match="without gaps"):
+        segmenter(model, x, 127 * torch.eye(28).long().expand(2, 28, 28))
     with pytest.raises(UserError, match="U-Net"):
         features(fn.load("swissroll"), torch.zeros(2, 2))

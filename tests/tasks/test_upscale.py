@@ -10,7 +10,7 @@ from fromnoise.errors import UserError
 from fromnoise.model import Facts, Process
 from fromnoise.model.small import given_shape, given_small
 from fromnoise.sampling import shrunk
-from fromnoise.tasks import upscaled
+from fromnoise.tasks import upscaled, varied
 from runs import drain
 
 SMALL = {
@@ -78,6 +78,8 @@ def test_mistakes(run, tmp_path):
         upscaled(fn.load("mnist"), torch.zeros(1, 1, 14, 14))
     with pytest.raises(UserError, match="given something"):
         model.sample(1)
+    with pytest.raises(UserError, match="use fromnoise upscale"):
+        varied(model, torch.zeros(1, 1, 16, 16))
     with pytest.raises(UserError, match="cannot be made 3 times"):
         drain(config.override({"process.small": 3}))
     with pytest.raises(UserError, match="2 or more"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import finite, whole
 from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
-from fromnoise.cli.outputs import check_numbers, check_writable, count, note, write_numbers
+from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
     if out.suffix.lower() not in (".png", ".csv"):
         raise UserError(f"cannot write {out}: use .png or .csv")
     check_writable(out)
+    check_apart((args.out, args.json), (args.data,))
     check_numbers(args.json)
     if not 0 < args.strength <= 1:
         raise UserError(f"--strength lies above 0 and at most at 1, got {args.strength:g}")
@@ -78,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - began
     numbers: dict[str, Any] = {"data": what, "n": len(x_0), "strength": args.strength, "draws": args.draws}
     numbers |= {"seed": args.seed, "seconds": seconds}
+    numbers["scores"] = {str(number): float(score) for number, score in zip(index, found.scores, strict=True)}
     strangest = ", ".join(str(index[k]) for k in _strangest(found, 5))
     print(f"{count(len(x_0), 'picture')} of {what}; the strangest: {strangest}")
     if normal is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
 from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
-from fromnoise.cli.outputs import check_numbers, check_writable, count, note, write_numbers
+from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
     if out is not None:
         check_writable(out)
     check_numbers(args.json)
+    check_apart((args.out, args.json), (args.data,))
     from fromnoise.model import keep_memory, load
     from fromnoise.tasks.classify import class_errors
 
@@ -69,7 +70,15 @@ def run(args: argparse.Namespace) -> None:
             progress=lambda done, total: update(done, total, ""),
         )  # fmt: skip
     found, seconds = errors.argmin(1), time.perf_counter() - began
-    numbers: dict[str, Any] = {"data": what, "n": len(x_0), "draws": args.draws, "seconds": seconds, "seed": args.seed}
+    counted = {name: int((found == number).sum()) for number, name in enumerate(model.facts.classes)}
+    numbers: dict[str, Any] = {
+        "classes": counted,
+        "data": what,
+        "n": len(x_0),
+        "draws": args.draws,
+        "seconds": seconds,
+        "seed": args.seed,
+    }
     said = ""
     if labels is not None:
         from fromnoise.evaluation.estimate import share
@@ -78,8 +87,8 @@ def run(args: argparse.Namespace) -> None:
         numbers |= {"right": right.value, "right_interval": [right.low, right.high]}
         said = f": {100 * right.value:.1f} % right, 95 % interval {100 * right.low:.1f} to {100 * right.high:.1f} %"
     print(f"{count(len(x_0), 'sample')} of {what}{said}")
-    for number, name in enumerate(model.facts.classes):
-        print(f"  {name:12} {int((found == number).sum()):6}")
+    for name, n in counted.items():
+        print(f"  {name:12} {n:6}")
     if out is not None:
         _write(out, index, model.facts.classes, found, labels, errors)
     write_numbers(args.json, numbers)

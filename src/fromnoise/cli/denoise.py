@@ -11,7 +11,8 @@ from fromnoise.cli.outputs import count, note, write_numbers
 from fromnoise.cli.restoring import add_picture_arguments, check_out, write_row
 
 EPILOG = """\
---noise is the standard deviation of the noise in the picture, whose values run from -1 to 1: 0.25 is 32 gray values.
+--noise is the standard deviation of the noise in the model's pixels, whose values run from -1 to 1: 0.25 is 32 gray
+values. A larger picture loses noise when it is brought to the model's size.
 The first picture drawn is the best guess of one network call; the others are what the picture may have been.
 
 examples:

@@ -34,6 +34,11 @@ def data_for(args: argparse.Namespace, model: Model) -> tuple[Dataset, str]:
         given["seed"] = int(given.get("seed", 0)) + 1  # other points of the same law
     if args.data and model.facts.kind == "images" and "size" in known:
         given["size"] = list(model.facts.shape[1:]) if name != "mnist" else model.facts.shape[1]
+        given |= {key: own[key] for key in ("fit", "resample", "background") if key in own and key in known}
+        if "channels" in known:
+            given["channels"] = model.facts.shape[0]
+        if "background" in known and own.get("name") == "mnist":  # white digits on black
+            given["background"] = "black"
     given |= {key[5:]: value for key, value in changes.items()}
     data = load(name, **given)
     if tuple(data.shape) != tuple(model.facts.shape):

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,19 @@ def check_writable(path: Path) -> None:
     if is_special(path):
         raise UserError(f"cannot write {path}: it is a device or a pipe; give a file name")
     _check_folder(path, path.parent)
+
+
+def check_apart(outputs: Iterable[str | None], inputs: Iterable[str | None]) -> None:
+    """Raise UserError where a file would be overwritten that is read from, alone or in a folder, or two are one."""
+    files = [Path(name) for name in outputs if name]
+    sources = [Path(name) for name in inputs if name]
+    if len({path.absolute() for path in files}) < len(files):
+        raise UserError(f"{files[0]} is to be written twice: give --json another name")
+    for path in files:
+        for source in sources:
+            inside = source.is_dir() and path.is_file() and source.resolve() in path.resolve().parents
+            if inside or (path.exists() and source.exists() and path.samefile(source)):
+                raise UserError(f"{path} is read from and would be overwritten: give another name")
 
 
 def check_numbers(path: str | None) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.outputs import check_new_folder, check_numbers, check_writable, count, note, write_numbers
+from fromnoise.cli.outputs import (
+    check_apart,
+    check_new_folder,
+    check_numbers,
+    check_writable,
+    count,
+    note,
+    write_numbers,
+)
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -50,9 +58,7 @@ def check_out(args: argparse.Namespace, *inputs: str | None) -> Path:
     Raises UserError for what cannot be written, and for a file that is read from.
     """
     path = Path(args.out)
-    for name in (args.image, *inputs):
-        if name and path.exists() and Path(name).exists() and path.samefile(name):
-            raise UserError(f"{path} is read from and would be overwritten: give another --out")
+    check_apart((args.out, args.json), (args.image, *inputs))
     if path.suffix and path.suffix.lower() != ".png":
         raise UserError(f"cannot write {path.suffix}: use .png, or no suffix for a folder of single pictures")
     (check_writable if path.suffix else check_new_folder)(path)

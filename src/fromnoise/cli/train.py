@@ -145,5 +145,7 @@ def _conclude(event: Any, started: Any, loss: float, seconds: float, args: argpa
         raise KeyboardInterrupt(f"stopped at step {event.step} and saved; the same line again goes on")
     given = " --given FILE" if event.model.facts.given else ""
     command = f"fromnoise sample {shlex.quote(args.out)} -n 64{given} --out samples.png"
+    if event.model.config.process.small:
+        command = f"fromnoise upscale {shlex.quote(args.out)} IMAGE --out large.png"
     last = "" if math.isnan(loss) else f", loss {loss:.4g}"
     note(f"done: {count(event.step, 'step')} in {seconds:.0f} s{last}. Next: {command}")

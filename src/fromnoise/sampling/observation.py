@@ -34,6 +34,8 @@ class Observation:
     operator  x_0 -> what would be seen of it without noise
     std       of the noise in each number of y; 0 where there is none
 
+    Raises ValueError for a negative std.
+
     >>> from fromnoise.sampling.operators import shrunk
     >>> seen = Observation(torch.zeros(1, 1, 2, 2), shrunk(4), 0.1)
     >>> round(seen.log_prob(torch.zeros(1, 1, 8, 8)).item(), 3)  # 4 (-log 0.1 - log(2 pi) / 2)
@@ -43,6 +45,10 @@ class Observation:
     y: Tensor
     operator: Operator
     std: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.std >= 0:
+            raise ValueError(f"the standard deviation of noise is at least 0, got {self.std}")
 
     def log_prob(self, x_0: Tensor) -> Tensor:
         """log N(y; operator(x_0), std² I) in nats, (B,), of x_0 (B, *shape); std must be positive."""

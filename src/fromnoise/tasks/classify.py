@@ -27,8 +27,8 @@ def class_errors(
 ) -> Tensor:
     """How badly x_0 is denoised under each class, (n, classes): weighted squared errors, the mean over `draws`.
 
-    x_0 is (n, *shape) as the network sees it. All classes see the same noises, at the same times evenly in [0, T], so
-    that chance mostly cancels in what matters, the differences. An error weighs alpha / sigma, between that of x_0 and
+    x_0 is (n, *shape) as the network sees it. All classes and pictures see the same noises, at the same times evenly in
+    [0, T], so that chance mostly cancels in what matters, the differences. An error weighs alpha / sigma, between that of x_0 and
     that of the noise: tried on digits, these know the class less well. Raises UserError for a model without classes.
 
     >>> import fromnoise as fn
@@ -42,13 +42,14 @@ def class_errors(
     classes = len(model.facts.classes)
     check_levels(model)
     x_0, total = x_0.to(model.device), torch.zeros(len(x_0), classes, device=model.device)
-    randn = Streams(seed, 0, len(x_0))
+    randn = Streams(seed, 0, 1)
     precision = chosen(precision or model.config.sample.precision, model.facts.kind, model.device)
     for draw in range(draws):
         u = torch.full((len(x_0),), (draw + 0.5) / draws)
         t = u.double() * model.schedule.T
         level = at(model.schedule, t, x_0)
-        x_t = diffuse(x_0, CLEAN, level, randn)
+        noise = randn(x_0[:1])  # one for all: a class does not depend on who else is asked
+        x_t = diffuse(x_0, CLEAN, level, lambda x, noise=noise: noise.expand_as(x))
         for label in range(classes):
             denoise = model.guided(torch.full((len(x_0),), label, device=model.device), weight=1.0, precision=precision)
             error = (denoise(x_t, level).mean - x_0).square().flatten(1).mean(1)

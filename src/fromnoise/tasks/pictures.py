@@ -66,15 +66,15 @@ def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
     """What of a picture is known, (H, W), True where it is, brought to the model's shape together with the picture.
 
     `text` is a file whose white is unknown, of any size with the picture's shape; a box LEFT,TOP,RIGHT,BOTTOM in the
-    picture's pixels, unknown inside; or alpha: unknown where the picture itself is transparent. A pixel of the model of
-    which a tenth is unknown is unknown. Raises UserError for a mask that cannot be read, does not fit, or leaves
+    picture's pixels, unknown inside; or alpha: unknown where the picture itself is transparent. A pixel of the model
+    that it touches is unknown. Raises UserError for a mask that cannot be read, does not fit, or leaves
     nothing or everything unknown.
     """
     hidden = _hidden(text, image)
     how = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
-    known = torch.from_numpy(_bytes(hidden, how)[0] < 26)
+    known = torch.from_numpy(_bytes(hidden, how)[0] == 0)
     if bool(known.all()):
-        raise UserError(f"the mask {text} hides nothing of the picture: white is what is to be filled")
+        raise UserError(f"the mask {text} hides nothing of the picture as the model sees it")
     if not bool(known.any()):
         raise UserError(f"the mask {text} hides all of the picture: use fromnoise sample")
     return known
@@ -88,8 +88,12 @@ def _hidden(text: str, image: Image.Image) -> Image.Image:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
         return Image.fromarray(255 - alpha)
     box = BOX.fullmatch(text)
+    if not box and re.fullmatch(r"[-+\d.,\s]+", text):
+        raise UserError(f"a box is four whole numbers, LEFT,TOP,RIGHT,BOTTOM in pixels, not {text}")
     if box:
         left, top, right, bottom = map(int, box.groups())
+        if not (left < right and top < bottom):
+            raise UserError(f"the box {text} is empty: LEFT,TOP,RIGHT,BOTTOM with LEFT < RIGHT and TOP < BOTTOM")
         if not (left < right <= image.width and top < bottom <= image.height):
             raise UserError(f"the box {text} is not inside the picture of {image.width} x {image.height} pixels")
         hidden = Image.new("L", image.size, 0)
@@ -98,6 +102,8 @@ def _hidden(text: str, image: Image.Image) -> Image.Image:
     painted = read_image(Path(text))
     # As a picture on black: what is transparent is not white, and numbers of any range are those of a picture.
     gray = _bytes(painted, Shaping(painted.height, painted.width, 1, "stretch", "box", "black"))
+    if gray.max() <= 127:
+        raise UserError(f"the mask {text} is nowhere white, which is what is to be filled")
     mask = Image.fromarray(gray[0])
     if abs(mask.width * image.height - mask.height * image.width) > max(mask.size) * max(1, max(image.size) // 100):
         raise UserError(

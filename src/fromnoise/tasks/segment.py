@@ -77,7 +77,7 @@ def segmenter(
     """Learn a Segmenter from pictures x_0 (n, C, H, W) and the class of each pixel, masks (n, H, W), int64 from 0.
 
     The head alone learns, for `steps` of AdamW on 4,096 pixels, so that 50 pictures take seconds. Raises UserError
-    where pictures and masks do not go together, or a mask holds a negative class.
+    where pictures and masks do not go together, and for classes that are negative or leave numbers out.
 
     >>> import fromnoise as fn
     >>> x = fn.data.load("mnist", fit="pad", size=28).batch(range(4))
@@ -87,6 +87,11 @@ def segmenter(
     """
     if masks.shape != (len(x_0), *x_0.shape[-2:]) or masks.is_floating_point() or bool((masks < 0).any()):
         raise UserError(f"masks hold whole numbers from 0, (n, H, W) like the pictures, not {tuple(masks.shape)}")
+    masks = masks.long()
+    if len(masks.unique()) <= int(masks.max()):
+        raise UserError(
+            f"classes are 0, 1, ... {int(masks.max())} here, and some have no pixel: number them without gaps"
+        )
     seen = torch.cat([features(model, part) for part in x_0.split(model.config.sample.batch)])
     centre, scale = seen.mean((0, 2, 3), keepdim=True), seen.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
     pixels = ((seen - centre) / scale).movedim(1, -1).flatten(0, 2)

@@ -1,4 +1,4 @@
-"""What all tasks ask of a model before they begin: that it knows every level, and pictures of no class."""
+"""What all tasks ask of a model before they begin: that it draws by itself, at every level, and of no class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from fromnoise.model.guidance import Weight
 
 
 def check_levels(model: Model) -> None:
-    """Raise UserError for a model that was distilled: it knows the levels of its own steps alone."""
+    """Raise UserError for a model that was distilled, and so knows its own steps alone, or that is given something."""
+    if model.config.process.small:
+        raise UserError("this model makes small pictures large, and knows no other: use fromnoise upscale")
+    if model.facts.given:
+        raise UserError("this model draws its samples given something, which is not given here")
     if model.config.distil.teacher:
         raise UserError("this model was distilled and knows the levels of its own steps alone: name its teacher")
 
