@@ -10,7 +10,7 @@ from torch import Tensor
 from fromnoise.errors import UserError
 from fromnoise.model import Model
 from fromnoise.model.precision import chosen
-from fromnoise.process import CLEAN, at, diffuse
+from fromnoise.process import at
 from fromnoise.sampling import Streams
 from fromnoise.tasks.told import check_levels
 
@@ -28,8 +28,9 @@ def class_errors(
     """How badly x_0 is denoised under each class, (n, classes): weighted squared errors, the mean over `draws`.
 
     x_0 is (n, *shape) as the network sees it. All classes and pictures see the same noises, at the same times evenly in
-    [0, T], so that chance mostly cancels in what matters, the differences. An error weighs alpha / sigma, between that of x_0 and
-    that of the noise: tried on digits, these know the class less well. Raises UserError for a model without classes.
+    [0, T], so that chance mostly cancels in what matters, the differences. An error weighs alpha / sigma, between that
+    of x_0 and that of the noise: tried on digits, these know the class less well. Raises UserError for a model without
+    classes.
 
     >>> import fromnoise as fn
     >>> digits = fn.data.load("mnist", split="test", fit="pad", size=28)
@@ -48,8 +49,7 @@ def class_errors(
         u = torch.full((len(x_0),), (draw + 0.5) / draws)
         t = u.double() * model.schedule.T
         level = at(model.schedule, t, x_0)
-        noise = randn(x_0[:1])  # one for all: a class does not depend on who else is asked
-        x_t = diffuse(x_0, CLEAN, level, lambda x, noise=noise: noise.expand_as(x))
+        x_t = level.alpha * x_0 + level.sigma * randn(x_0[:1])  # one noise for all: none depends on who else is asked
         for label in range(classes):
             denoise = model.guided(torch.full((len(x_0),), label, device=model.device), weight=1.0, precision=precision)
             error = (denoise(x_t, level).mean - x_0).square().flatten(1).mean(1)
