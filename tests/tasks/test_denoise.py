@@ -5,6 +5,7 @@ import torch
 
 import fromnoise as fn
 from fromnoise.errors import UserError
+from fromnoise.model import Facts
 from fromnoise.process import GaussianMixture, linear
 from fromnoise.tasks import denoised, denoisings
 from fromnoise.tasks.denoise import level_of
@@ -16,7 +17,8 @@ KINDS = GaussianMixture([0.3, 0.7], [[-0.6, 0.4], [0.5, 0.1]], [[[0.1, 0.0], [0.
 class Exact:
     """A model whose network is a law: what the tasks ask of a model, and nothing else."""
 
-    schedule, device, config = linear(1000), torch.device("cpu"), fn.Config.from_dict({})
+    schedule, device = linear(1000), torch.device("cpu")
+    config, facts = fn.Config.from_dict({}), Facts("points", (2,), 1)
 
     def guided(self, labels, weight, precision):
         return lambda x, n: KINDS(x.double(), n)
