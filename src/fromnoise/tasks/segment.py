@@ -77,7 +77,7 @@ def segmenter(
     """Learn a Segmenter from pictures x_0 (n, C, H, W) and the class of each pixel, masks (n, H, W), int64 from 0.
 
     The head alone learns, for `steps` of AdamW on 4,096 pixels, so that 50 pictures take seconds. Raises UserError
-    where pictures and masks do not go together, and for classes that are negative or leave numbers out.
+    where pictures and masks do not go together, and for classes that are negative or leave most numbers out.
 
     >>> import fromnoise as fn
     >>> x = fn.data.load("mnist", fit="pad", size=28).batch(range(4))
