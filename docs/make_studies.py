@@ -127,8 +127,19 @@ def steering_tables() -> dict[str, str]:
     ]  # fmt: skip
     for hole, part in read("restoring").items():
         rows += [[f"as seen, {hole}", "0", "1,000", f"{part['seen']:.3f}", "", ""]]
+    found = read("guidance")
+    weights = table(
+        ["weight", "as asked", "sure", "distance", "diverse"],
+        [[r["weight"], f"{r['as_asked']:.3f}" if "as_asked" in r else "",
+          *(f"{r[key]:.3f}" for key in ("confident", "frechet", "diverse"))] for r in found["rows"]],
+    )  # fmt: skip
+    led = table(
+        ["weight", "as asked", "95 % interval"],
+        [[f"{r['weight']:g}", f"{r['as_asked']:.3f}", f"{r['interval'][0]:.2f} to {r['interval'][1]:.2f}"]
+         for r in found["universal"]],
+    )  # fmt: skip
     headings = ["method, hole", "calls", "n", "right", "sure", "seeds differ by"]
-    return {"observations": biases, "restoring": table(headings, rows)}
+    return {"guidance": weights, "universal": led, "observations": biases, "restoring": table(headings, rows)}
 
 
 PAGES = {"choices": choices_tables, "unpredictability": unpredictability_tables, "howto/steer": steering_tables}

@@ -41,12 +41,12 @@ def extrapolate(
 
     def guided(x: Tensor, n: Level) -> Denoised:
         end = towards(x, n)
-        inside = (n.lam >= low) & (n.lam <= high)
-        if not bool(inside.any()):
+        inside = None if interval == EVERYWHERE else (n.lam >= low) & (n.lam <= high)
+        if inside is not None and not bool(inside.any()):
             return end
         mean = torch.lerp(base(x, n).mean, end.mean, weight)
         mean = _rescaled(mean, end.mean, rescale) if rescale else mean
-        return end._replace(mean=torch.where(inside.to(mean.device), mean, end.mean))
+        return end._replace(mean=mean if inside is None else torch.where(inside.to(mean.device), mean, end.mean))
 
     return guided
 

@@ -27,8 +27,8 @@ def upscaled(
     >>> try:
     ...     upscaled(fn.load("mnist"), torch.zeros(1, 1, 14, 14))
     ... except fn.UserError as error:
-    ...     print(str(error)[:41])
-    this model was not trained to make small
+    ...     print(str(error).split(":")[0])
+    this model was not trained to make small pictures large
     """
     factor, (channels, height, width) = model.config.process.small, model.facts.shape
     if not factor:
