@@ -13,12 +13,12 @@ ROLL = f"train swissroll --out run {POINTS}"
 MISTAKES = [
     (
         "",
-        "which command\\? demo, train, sample, distil, tune, judge, compare, likelihood, show, figures, pde, recipes, "
+        "which command\\? demo, train, cascade, sample, tune, judge, compare, likelihood, show, figures, pde, recipes, "
         "doctor",
     ),
     ("--quiet", "see fromnoise --help"),
     ("trian swissroll", "unknown command trian; did you mean train"),
-    ("frobnicate", "unknown command frobnicate; known: demo, train, sample"),
+    ("frobnicate", "unknown command frobnicate; known: demo, train, cascade, sample"),
     ("train", "arguments are required: WHAT, --out; see fromnoise train --help"),
     ("train swissroll", "arguments are required: --out; see fromnoise train --help"),
     ("train swissroll --out swissroll", "comes with the package: give another --out, as runs/swissroll"),
