@@ -13,7 +13,8 @@ ROLL = f"train swissroll --out run {POINTS}"
 MISTAKES = [
     (
         "",
-        "which command\\? demo, train, cascade, sample, tune, judge, compare, likelihood, show, figures, pde, recipes, "
+        "which command\\? demo, train, cascade, sample, inpaint, upscale, deblur, denoise, anomalies, classify, vary, "
+        "distil, tune, judge, compare, likelihood, show, figures, pde, recipes, "
         "doctor",
     ),
     ("--quiet", "see fromnoise --help"),
