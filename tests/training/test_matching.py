@@ -133,7 +133,7 @@ def test_the_critic_watches_what_the_student_draws_for_its_class(monkeypatch):
     batch = task.batch(0)
     parts = [batch.part(slice(0, 2)), batch.part(slice(2, 4))]
     for part in parts:
-        task.loss(fn.load("mnist").guided(part.labels), part)
+        task.loss(fn.load("mnist").network, part)
     assert torch.equal(torch.cat([draws.labels for draws in told]), batch.labels)
     assert torch.equal(torch.cat([draws.z for draws in told]), task.matching.draws(0, None).z)
 
@@ -227,9 +227,8 @@ def test_the_critic_begins_before_the_student_follows_it(monkeypatch):
     config, model = short(), fn.load("swissroll")
     task = Distillation(config, model.schedule, torch.device("cpu"), slice(0, 16))
     begun, seen = [w.clone() for w in task.matching.critic.parameters()], []
-    denoise = model.guided()
     for step in range(12):
-        loss = task.loss(denoise, task.batch(step))
+        loss = task.loss(model.network, task.batch(step))
         task.settle(lambda value: value)
         seen.append(any(not torch.equal(a, b) for a, b in zip(begun, task.matching.critic.parameters(), strict=True)))
         assert loss.shape == (16,)

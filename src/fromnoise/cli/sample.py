@@ -68,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weaker", metavar="RUN", help="what guidance leads away from, an earlier checkpoint: autoguidance"
     )
     parser.add_argument(
+        "--classifier", metavar="RUN", help="a run of `fromnoise train --classifier` that leads to the class"
+    )
+    parser.add_argument(
         "--interval", type=finite, nargs=2, metavar=("LOW", "HIGH"), help="of log(alpha / sigma) in which guidance acts"
     )
     parser.add_argument(
@@ -84,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.out)
     _check_out(path)
     check_numbers(args.json)
-    from fromnoise.model import keep_memory, load, made_by
+    from fromnoise.model import Guidance, keep_memory, load, made_by
     from fromnoise.model.precision import chosen
 
     model = load(args.model, network=args.network)
@@ -92,10 +95,12 @@ def run(args: argparse.Namespace) -> None:
     precision = chosen(args.precision or model.config.sample.precision, model.facts.kind, model.device)
     if model.device.type == "cpu":
         keep_memory()
+    weight = _guidance(args, model)
+    teller = weight.classifier.model if isinstance(weight, Guidance) and weight.classifier else model
     how: dict[str, Any] = {
         "seed": args.seed, "solver": args.solver, "steps": args.steps, "path": args.path,
-        "on": args.on, "weight": _guidance(args, model),
-        "precision": precision, "label": label_number(args.label, model), "given": _given(args.given, model),
+        "on": args.on, "weight": weight,
+        "precision": precision, "label": label_number(args.label, teller), "given": _given(args.given, model),
     }  # fmt: skip
     began = time.perf_counter()
     with bar("sampling", args.quiet) as update:
@@ -103,10 +108,11 @@ def run(args: argparse.Namespace) -> None:
             _film(model, args.n, how, path, update)
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
-            labels = None if how["weight"] == 0 else model.labels(args.n, how["label"])  # at 0 no class was told
+            # At 0 no class was told.
+            labels = None if weight == 0 else model.labels(args.n, how["label"], weight=weight)
             said = {name: how[name] for name in ("seed", "solver", "steps", "path", "on", "label")}
-            said |= {name: getattr(args, name) or None for name in ("weaker", "interval", "rescale")}
-            _write(path, samples, labels, model, how["given"], made_by(model, weight=args.weight, **said))
+            said |= {name: getattr(args, name) or None for name in ("weaker", "classifier", "interval", "rescale")}
+            _write(path, samples, labels, teller, how["given"], made_by(model, weight=args.weight, **said))
     seconds = time.perf_counter() - began
     way = {"solver": args.solver, "steps": args.steps, "path": args.path, "on": args.on}
     steps, calls = len(model.walk(**way).levels) - 1, model.calls(how["weight"], **way)
@@ -217,16 +223,18 @@ def _given(name: str | None, model: Model) -> Tensor | None:
 
 def _guidance(args: argparse.Namespace, model: Model) -> Weight:
     """The weight alone, or with all that was said of guidance."""
-    if not (args.weaker or args.interval or args.rescale):
+    if not (args.weaker or args.classifier or args.interval or args.rescale):
         return args.weight
-    from fromnoise.model import Guidance, load
+    from fromnoise.model import Classifier, Guidance, load
 
-    weight = model.config.sample.weight if args.weight is None else args.weight
-    if weight == 1:
+    classifier = Classifier(load(args.classifier, network=args.network)) if args.classifier else None
+    own = 1.0 if classifier else model.config.sample.weight
+    weight = own if args.weight is None else args.weight
+    if weight == 1 and not classifier:
         raise UserError("--weaker, --interval and --rescale are about guidance: give it a --weight other than 1")
     weaker = load(args.weaker, network=args.network) if args.weaker else None
     low, high = args.interval or (-math.inf, math.inf)
-    return Guidance(weight, (low, high), args.rescale, weaker)
+    return Guidance(weight, (low, high), args.rescale, weaker, classifier)
 
 
 def label_number(text: str | None, model: Model) -> int | None:
@@ -238,7 +246,7 @@ def label_number(text: str | None, model: Model) -> int | None:
         return classes.index(text)
     if re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    if not model.config.process.conditional:
+    if not classes:
         return 0  # which the model refuses, and says why
     from fromnoise.model.options import unknown
 

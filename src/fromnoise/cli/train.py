@@ -28,12 +28,22 @@ examples:
 """
 
 
+CLASSIFIER = {
+    "process.prediction": "class", "process.variance": "small", "process.loss": "simple", "process.conditional": False,
+    "process.times": "uniform", "sample.weight": 1.0, "train.sample_every": 0,
+}  # fmt: skip
+"""What makes a classifier of noisy samples of a recipe."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = EPILOG
     parser.usage = "fromnoise train WHAT --out DIR [--section.key VALUE ...]"
     parser.add_argument("what", metavar="WHAT", help="a recipe, a .toml file, a data set's name, or a path to data")
     parser.add_argument("--out", required=True, metavar="DIR", help="the run folder; one that exists goes on")
+    parser.add_argument(
+        "--classifier", action="store_true", help="learn to tell the classes of noisy samples, for sample --classifier"
+    )
     parser.add_argument("--network", metavar="MODULE:CLASS", help="a network of your own, imported")
     parser.add_argument("--precision", help="auto, fp32, bf16 or fp16; short for --train.precision")
     parser.add_argument("--strict", action="store_true", help="stop at the first broken image instead of skipping it")
@@ -100,6 +110,8 @@ def asked(args: argparse.Namespace) -> Config:
         changes = {"network.name": args.network, **changes}
     if args.precision:
         changes = {"train.precision": args.precision, **changes}
+    if getattr(args, "classifier", False):
+        changes = {**CLASSIFIER, **changes}
     config = config.override(changes)
     if not args.strict:
         return config
@@ -117,7 +129,8 @@ def _introduce(event: Any) -> None:
     begin = begin if event.step < event.steps else "all done already"
     data = f"{count(facts.n, facts.kind[:-1])} of {shape}"
     hint = ""
-    if facts.classes and not event.config.process.conditional:
+    process = event.config.process
+    if facts.classes and not process.conditional and process.prediction != "class":
         names = ", ".join(facts.classes[:3]) + (", ..." if len(facts.classes) > 3 else "")
         hint = f"; {len(facts.classes)} classes ({names}) are not used, --process.conditional true samples by class"
     note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}{hint}")
@@ -145,6 +158,8 @@ def _conclude(event: Any, started: Any, loss: float, seconds: float, args: argpa
         raise KeyboardInterrupt(f"stopped at step {event.step} and saved; the same line again goes on")
     given = " --given FILE" if event.model.facts.given else ""
     command = f"fromnoise sample {shlex.quote(args.out)} -n 64{given} --out samples.png"
+    if event.model.config.process.prediction == "class":
+        command = f"fromnoise sample RUN --classifier {shlex.quote(args.out)} --out led.png"
     if event.model.config.process.small:
         command = f"fromnoise upscale {shlex.quote(args.out)} IMAGE --out large.png"
     last = "" if math.isnan(loss) else f", loss {loss:.4g}"

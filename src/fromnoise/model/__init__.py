@@ -2,6 +2,7 @@
 
 from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_denoiser, make_loss, make_network, make_schedule
+from fromnoise.model.classifier import Classifier
 from fromnoise.model.config import Config, Facts, Process, Sample, Train, read_config
 from fromnoise.model.guidance import Guidance
 from fromnoise.model.loading import bundled, checkpoints, load
@@ -9,6 +10,7 @@ from fromnoise.model.model import Model
 from fromnoise.model.provenance import made_by
 
 __all__ = [
+    "Classifier",
     "Config",
     "Facts",
     "Guidance",

@@ -8,20 +8,18 @@ import torch
 from torch import Tensor
 
 from fromnoise.errors import UserError
-from fromnoise.model.config import Config, Facts
+from fromnoise.model.config import Facts
 from fromnoise.model.options import unknown
 
 Label = int | str | Sequence[int] | Tensor | None
 """The class of all samples, by number or name, one number for each, or none."""
 
 
-def labels_of(config: Config, label: Label, n: int, device: torch.device) -> Tensor | None:
+def labels_of(classes: Sequence[str], label: Label, n: int, device: torch.device) -> Tensor | None:
     """The classes of n samples, (n,), or None for none. Raises UserError for classes that there are not."""
     if label is None:
         return None
-    assert config.facts is not None
-    classes = config.facts.classes
-    if not config.process.conditional:
+    if not classes:
         raise UserError("this model does not know classes; train one with --process.conditional true")
     if isinstance(label, str):
         if label not in classes:

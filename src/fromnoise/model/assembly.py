@@ -56,7 +56,7 @@ def make_network(config: Config, facts: Facts, network: str | type[nn.Module] | 
     given = {
         "shape": facts.shape,
         "classes": len(facts.classes) if config.process.conditional else 0,
-        "outputs": 2 if config.process.variance == "learned" else 1,
+        "outputs": _outputs(config.process, facts),
         **({"extra_channels": facts.given[0]} if facts.given else {}),
     }
     if network is not None:
@@ -66,6 +66,15 @@ def make_network(config: Config, facts: Facts, network: str | type[nn.Module] | 
     if ":" in str(name):
         raise UserError(f"this model uses the network {name}; to let it be imported, add --network {name}")
     return call_named(NETWORKS, "network", options, **given)
+
+
+def _outputs(process: Process, facts: Facts) -> int:
+    """How many tensors like x a network gives: of a classifier, one for each class."""
+    if process.prediction != "class":
+        return 2 if process.variance == "learned" else 1
+    if len(facts.classes) < 2:
+        raise UserError("a classifier needs data of two classes or more, and these have none")
+    return len(facts.classes)
 
 
 def _check_constructor(entry: type[nn.Module], given: Mapping[str, Any]) -> None:
@@ -102,8 +111,10 @@ def check(config: Config) -> None:
     """Everything that can be checked before data are read. Raises UserError."""
     process = config.process
     schedule = make_schedule(config)
-    if process.prediction not in PREDICTIONS:
-        raise unknown("prediction", process.prediction, PREDICTIONS)
+    if process.prediction == "class":
+        _check_classifier(config)
+    elif process.prediction not in PREDICTIONS:
+        raise unknown("prediction", process.prediction, (*PREDICTIONS, "class"))
     if process.variance not in VARIANCES:
         raise unknown("variance", process.variance, VARIANCES)
     if process.loss not in (*WEIGHTS, "variational", "hybrid"):
@@ -134,6 +145,17 @@ def check(config: Config) -> None:
         raise unknown("network", str(name), NETWORKS)
 
 
+def _check_classifier(config: Config) -> None:
+    """See that a classifier is asked for nothing that only a denoiser has. Raises UserError."""
+    for key in ("variance", "loss", "conditional", "small"):
+        if getattr(config.process, key) != getattr(Process(), key):
+            raise UserError(f"a classifier of noisy samples knows no process.{key}: leave it out")
+    if config.process.times == "learned":
+        raise UserError("a classifier's times are --process.times uniform or logit-normal")
+    if config.train.sample_every:
+        raise UserError("a classifier draws nothing: --train.sample_every 0")
+
+
 def make_loss(process: Process, schedule: Schedule) -> Loss:
     """The loss that [process] names, on denoisers."""
     if process.loss == "hybrid":
@@ -151,7 +173,9 @@ def make_denoiser(
     label: Tensor | None = None,
     given: Tensor | None = None,
 ) -> Denoiser:
-    """The denoiser of a network, its labels fixed and what is given beside x."""
+    """The denoiser of a network, its labels fixed and what is given beside x. Raises UserError for a classifier's."""
+    if process.prediction == "class":
+        raise UserError("this run tells classes and draws nothing: fromnoise sample ANOTHER_RUN --classifier THIS_RUN")
     extra = () if given is None else (given,)
     return from_network(
         lambda x, time: network(x, time, label, *extra),

@@ -23,7 +23,7 @@ from fromnoise.model.precision import PRECISIONS
 class Process:
     """[process]: what the network predicts and what training minimises."""
 
-    prediction: str = "eps"  # eps, x_0, v, flow, score, mean
+    prediction: str = "eps"  # eps, x_0, v, flow, score, mean; class for a classifier of noisy samples
     variance: str = "small"  # σ_t² while sampling: small (β̃), large (β), learned
     loss: str = "simple"  # simple (K 17), clean, velocity, min-snr, variational (K 16), hybrid
     times: str = "uniform"  # law of the training times: uniform, logit-normal (most in the middle), learned (VDM)

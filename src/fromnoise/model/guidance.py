@@ -10,6 +10,7 @@ from fromnoise.model.config import Sample
 from fromnoise.sampling.guidance import EVERYWHERE
 
 if TYPE_CHECKING:
+    from fromnoise.model.classifier import Classifier
     from fromnoise.model.model import Model
 
 
@@ -22,8 +23,11 @@ class Guidance:
     rescale   0 to 1: how far the spread of each mean is brought back to that of D_1 (Lin et al. 2024)
     weaker    a model whose denoiser is D_0: an earlier checkpoint of the same run, say (autoguidance, Karras et al.
               2024); None is the model itself without a class (Ho & Salimans 2022)
+    classifier  a classifier of noisy samples, by which D_1 is D_0 led to the class: D_0 + (sigma² / alpha) ∇ log
+              p(y|x_t) (Dhariwal & Nichol 2021); the model itself need not know classes
 
-    Raises UserError for an interval without numbers in it and for a rescale outside [0, 1].
+    Raises UserError for an interval without numbers in it, a rescale outside [0, 1], and for both a weaker model and a
+    classifier.
 
     >>> Guidance(2.0, interval=(-1.0, 2.0)).calls
     2
@@ -33,6 +37,7 @@ class Guidance:
     interval: tuple[float, float] = EVERYWHERE
     rescale: float = 0.0
     weaker: Model | None = None
+    classifier: Classifier | None = None
 
     def __post_init__(self) -> None:
         low, high = self.interval
@@ -40,12 +45,21 @@ class Guidance:
             raise UserError(f"the interval of guidance begins below its end, not at {low:g} and {high:g}")
         if not 0 <= self.rescale <= 1:
             raise UserError(f"rescale lies from 0 to 1, got {self.rescale:g}")
+        if self.weaker is not None and self.classifier is not None:
+            raise UserError("guidance leads away from a weaker model or towards a classifier's class: give one of them")
 
     @property
     def calls(self) -> int:
-        """Network calls where the model alone would make one, at most."""
-        alone = self.weight == 0 and self.interval == EVERYWHERE and not self.rescale
+        """Network calls where the model alone would make one, at most; a derivative counts as another."""
+        alone = self.weight == 0 and self.simple
+        if self.classifier is not None:
+            return 1 if alone else 3 if self.simple else 4
         return 1 if self.weight == 1 or alone else 2
+
+    @property
+    def simple(self) -> bool:
+        """Whether it acts everywhere, as it is."""
+        return self.interval == EVERYWHERE and not self.rescale
 
 
 Weight = float | Guidance | None

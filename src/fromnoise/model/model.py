@@ -16,21 +16,19 @@ from fromnoise.model.asked import Label, check_given, given_rows, labels_of
 from fromnoise.model.assembly import make_denoiser, make_schedule
 from fromnoise.model.config import TUNED, Config, Facts
 from fromnoise.model.guidance import Guidance, Weight, guidance_of
+from fromnoise.model.guided import led
 from fromnoise.model.options import call_named, unknown, write_toml
 from fromnoise.model.precision import Lowered, casting, chosen
 from fromnoise.model.store import pack, write_folder
 from fromnoise.model.walks import Walk, levels_of, walk
 from fromnoise.process import SCHEDULES, Denoised, Denoiser, Level, Schedule, at, clipped, translated
-from fromnoise.sampling import Solver, Streams, extrapolate, trajectory
+from fromnoise.sampling import Solver, Streams, trajectory
 
 Steer = Callable[[Denoiser], Denoiser]
 """Guidance: a denoiser to a denoiser."""
 
 Project = Callable[[Tensor, Level], Tensor]
 """What is done to x_s after each step to level s."""
-
-_PROBES = torch.linspace(0, 1, 9, dtype=torch.float64)
-"""Shares of T at which two schedules are compared."""
 
 ELEMENTS_AT_ONCE = 2**22
 """Numbers that are walked through a trajectory together; more samples go in turn, to bound the memory."""
@@ -85,7 +83,7 @@ class Model:
         if tuple(x.shape[1:]) != tuple(self.facts.shape):
             raise UserError(f"this model's samples have shape {self.facts.shape}, got {tuple(x.shape[1:])}")
         denoise = self._denoiser(
-            labels_of(self.config, label, len(x), self.device), self._rows(given, len(x)), precision="fp32"
+            labels_of(self.classes, label, len(x), self.device), self._rows(given, len(x)), precision="fp32"
         )
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
@@ -111,7 +109,8 @@ class Model:
         `labels` and `given` are as in `denoiser`; `steer` guides further, before anything is clipped. Raises UserError
         for guidance that the model cannot give.
         """
-        denoise = self._extrapolated(labels, given, guidance_of(weight, self.config.sample), precision)
+        how = guidance_of(weight, self.config.sample)
+        denoise = led(self, lambda model, told: model._in_parts(told, given, precision), labels, how, precision)
         denoise = steer(denoise) if steer else denoise
         return clipped(denoise) if self.config.sample.clip else denoise
 
@@ -153,10 +152,11 @@ class Model:
         if n < 1:
             raise UserError(f"the number of samples must be at least 1, got {n}")
         # What steers mostly asks for derivatives, whose memory grows with all samples that go through together.
-        steered = steer is not None or not isinstance(solver, str | None)
+        led = isinstance(weight, Guidance) and weight.classifier is not None
+        steered = steer is not None or led or not isinstance(solver, str | None)
         size = self.config.sample.batch if steered else max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
         parts = [slice(begin, min(begin + size, n)) for begin in range(0, n, size)]
-        labels, start = self.labels(n, label, first), None if start is None else self._started(start, n)
+        labels, start = self.labels(n, label, first, weight), None if start is None else self._started(start, n)
         out = []
         for i, some in enumerate(parts):
             part, begin = (None if rows is None else rows[some] for rows in (labels, start))
@@ -199,7 +199,7 @@ class Model:
         if not (isinstance(seed, int) and 0 <= seed < 2**63):
             raise UserError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
         way = self.walk(solver, steps, path, on)
-        labels = self.labels(n, label, first)
+        labels = self.labels(n, label, first, weight)
         precision = chosen(precision or self.config.sample.precision, self.facts.kind, self.device)
         denoise = self.guided(labels, weight, precision, self._rows(given, n, first), steer)
         denoise = denoise if on is None else translated(denoise, self.schedule)
@@ -262,11 +262,21 @@ class Model:
             raise unknown("schedule to walk on", on, known)
         return call_named(SCHEDULES, "schedule", {"name": on})
 
-    def labels(self, n: int, label: Label = None, first: int = 0) -> Tensor | None:
-        """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes."""
-        if label is None and self.config.process.conditional:
-            return torch.arange(first, first + n, device=self.device) % len(self.facts.classes)
-        return labels_of(self.config, label, n, self.device)
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that the model can be told; () where it knows none."""
+        return self.facts.classes if self.config.process.conditional else ()
+
+    def labels(self, n: int, label: Label = None, first: int = 0, weight: Weight = None) -> Tensor | None:
+        """The classes of samples first ... first + n − 1, (n,): as given, or each in turn; None without classes.
+
+        They are the model's own, or those of the classifier that guides.
+        """
+        classifier = guidance_of(weight, self.config.sample).classifier
+        classes = self.classes if classifier is None else classifier.model.facts.classes
+        if label is None and classes:
+            return torch.arange(first, first + n, device=self.device) % len(classes)
+        return labels_of(classes, label, n, self.device)
 
     def to_own(self, x: Tensor) -> Tensor:
         """From what the network sees to the data's own units; images stay as they are, clipped to [-1, 1]."""
@@ -306,31 +316,6 @@ class Model:
     def with_network(self, network: nn.Module) -> Model:
         """The same model around other weights."""
         return Model(self.config, network)
-
-    def _extrapolated(self, labels: Tensor | None, given: Tensor | None, how: Guidance, precision: str) -> Denoiser:
-        conditional = self._in_parts(labels, given, precision)
-        if how.weight == 1:
-            return conditional
-        if how.weaker is not None:
-            base = self._weaker(how.weaker)._in_parts(labels, given, precision)
-            return extrapolate(base, conditional, how.weight, interval=how.interval, rescale=how.rescale)
-        if labels is None:
-            raise UserError("guidance needs classes; train a model with --process.conditional true")
-        if self.config.train.label_dropout == 0:
-            raise UserError("guidance needs a model trained with train.label_dropout above 0")
-        base = self._in_parts(None, given, precision)
-        return extrapolate(base, conditional, how.weight, interval=how.interval, rescale=how.rescale)
-
-    def _weaker(self, model: Model) -> Model:
-        """The model itself, if its denoiser can stand beside this one's. Raises UserError where it cannot."""
-        mine, its = (
-            (f.kind, f.shape, f.classes, f.centre, f.scale, f.given, f.given_centre, f.given_scale, m.schedule.T,
-             m.config.process.conditional)
-            for m in (self, model) for f in (m.facts,)
-        )  # fmt: skip
-        if mine != its or not torch.equal(*(m.schedule(m.schedule.T * _PROBES)[0] for m in (self, model))):
-            raise UserError("the weaker model has other data, classes or levels: take a checkpoint of this run")
-        return model
 
     def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
         """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""

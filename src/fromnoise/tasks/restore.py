@@ -149,7 +149,7 @@ def restored(model: Model, seen: Observation, n: int = 1, *, first: int = 0, lab
     >>> filled.shape, bool((filled[:, :, :14] == digit[:, :, :14]).all())
     (torch.Size([2, 1, 28, 28]), True)
     """
-    labels = labels_of(model.config, label, n, model.device)
+    labels = labels_of(model.classes, label, n, model.device)
     size, parts = model.config.sample.batch, []
     for begin in range(0, max(n, 1), size):
         some = slice(begin, min(begin + size, n))

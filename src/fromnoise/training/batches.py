@@ -124,7 +124,8 @@ class Batches:
     def _prepare(self, block: int) -> list[Batch]:
         """All batches of a block of steps; the block draws as one large batch."""
         train, process, n, count = self.config.train, self.config.process, self.config.train.batch, self.blocks.steps
-        draws = draw(train.seed, block, n * count, self.data.shape, train.flip, train.label_dropout, self.device)
+        hidden = train.label_dropout if process.conditional else 0.0
+        draws = draw(train.seed, block, n * count, self.data.shape, train.flip, hidden, self.device)
         u, eps, flip, hide = (part.unflatten(0, (count, n))[:, self.mine].flatten(0, 1) for part in draws)
         steps = range(block * count, (block + 1) * count)
         index = np.concatenate([batch_index(train.seed, step, n, len(self.data))[self.mine] for step in steps])
@@ -132,7 +133,7 @@ class Batches:
         given = None if given is None else given.to(self.device, non_blocking=True)
         if train.flip:
             x_0 = torch.where(flip.to(self.device).reshape(-1, *[1] * (x_0.ndim - 1)), x_0.flip(-1), x_0)
-        labels = self._labels(index, hide) if process.conditional else None
+        labels = self._labels(index, hide) if process.conditional or process.prediction == "class" else None
         u = self.law(u)
         level = at(self.schedule, self.schedule.times(u), x_0)
         given = self._small(x_0, block) if process.small else given

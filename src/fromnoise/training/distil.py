@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, load
+from fromnoise.model.assembly import make_denoiser
 from fromnoise.model.options import unknown
 from fromnoise.model.store import pack
-from fromnoise.process import Denoiser, Level, Schedule, at, denoising_loss
+from fromnoise.process import Level, Schedule, at, denoising_loss
 from fromnoise.process.objectives import velocity
 from fromnoise.sampling import SOLVERS, path
 from fromnoise.training.batches import Batch, Blocks
@@ -113,6 +114,7 @@ class Distillation:
         network: str | type[nn.Module] | None = None,
     ):
         self.walks, self.matching, self.step = Walks(config, schedule, device, mine, network), None, -1
+        self.config, self.schedule = config, schedule
         self.split = round((1 - config.distil.match) * config.train.steps)
         if self.split < config.train.steps:
             law = config.distil.law or config.distil.teacher
@@ -134,7 +136,8 @@ class Distillation:
         batch = self.walks[step]
         return dataclasses.replace(batch, beside=matching.draws(step, batch.labels))
 
-    def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
+    def loss(self, network: Callable[..., Tensor], part: Batch) -> Tensor:
+        denoise = make_denoiser(network, self.config.process, self.schedule, part.labels)
         matching = self._begun()
         if matching is not None:
             assert isinstance(part.beside, Draws)

@@ -16,7 +16,7 @@ from fromnoise.data import Dataset
 from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, checkpoints, load
 from fromnoise.model.allocator import keep_memory
-from fromnoise.model.assembly import count_parameters, make_denoiser, make_network, make_schedule
+from fromnoise.model.assembly import count_parameters, make_network, make_schedule
 from fromnoise.model.config import Train
 from fromnoise.training import checkpoint, log
 from fromnoise.training.batches import Batch, given_to_samples
@@ -181,11 +181,10 @@ class Loop:
     def _part_loss(self, part: Batch, dropout_seed: int) -> Tensor:
         """The loss of a part, scaled so that the mean over processes of all sums is the batch's."""
         train, device = self.config.train, self.accelerator.device
-        denoise = make_denoiser(self.network, self.config.process, self.schedule, part.labels, part.given)
         # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             _seed(device, dropout_seed)
-            each = self.task.loss(denoise, part)
+            each = self.task.loss(self.network, part)
         scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * part.x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 
 from fromnoise.data import Dataset
 from fromnoise.model import Config
-from fromnoise.model.assembly import make_loss
-from fromnoise.process import Denoiser, Schedule
+from fromnoise.model.assembly import make_denoiser, make_loss
+from fromnoise.process import Schedule
 from fromnoise.training.batches import Batch, Batches
+from fromnoise.training.classify import Classifying
 from fromnoise.training.distil import Distillation
 from fromnoise.training.learned import LearnedTimes
 
@@ -24,8 +26,8 @@ class Task(Protocol):
         """The rows of step `step` that this process trains on."""
         ...
 
-    def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
-        """The loss of each sample of a part, summed over its elements, (B,)."""
+    def loss(self, network: Callable[..., Tensor], part: Batch) -> Tensor:
+        """The loss of each sample of a part, summed over its elements, (B,), by the network that learns."""
         ...
 
     def settle(self, total: Callable[[Tensor], Tensor]) -> None:
@@ -47,6 +49,7 @@ class Denoising:
     def __init__(self, config: Config, data: Dataset, schedule: Schedule, device: torch.device, mine: slice):
         self.law = LearnedTimes() if config.process.times == "learned" else None
         self.batches = Batches(config, data, schedule, device, mine, self.law)
+        self.denoiser = partial(make_denoiser, process=config.process, schedule=schedule)
         self.each = make_loss(config.process, schedule)
 
     def batch(self, step: int) -> Batch:
@@ -54,7 +57,8 @@ class Denoising:
             self.law.renew()  # the batches of so many steps are prepared at once
         return self.batches[step]
 
-    def loss(self, denoise: Denoiser, part: Batch) -> Tensor:
+    def loss(self, network: Callable[..., Tensor], part: Batch) -> Tensor:
+        denoise = self.denoiser(network, label=part.labels, given=part.given)
         each = self.each(denoise, part.x_0, part.level, part.eps)
         if self.law is None:
             return each
@@ -85,4 +89,6 @@ def make_task(
     """The task of a configuration: distillation where it has no data; `network` is a class of the user's own."""
     if data is None:
         return Distillation(config, schedule, device, mine, network)
+    if config.process.prediction == "class":
+        return Classifying(config, data, schedule, device, mine)
     return Denoising(config, data, schedule, device, mine)

@@ -1,0 +1,144 @@
+"""A classifier of noisy samples learns p(y|x_t), and leads a model that knows no classes to the one asked for."""
+
+import numpy as np
+import pytest
+import torch
+
+import fromnoise as fn
+from fromnoise.errors import UserError
+from fromnoise.model import Classifier, Guidance
+from fromnoise.process import at
+from fromnoise.sampling import DDIM, climbed, sample, strided
+from laws import ISLANDS
+from runs import differing, drain, leave, points
+
+SETTINGS = {
+    "process.prediction": "class", "process.conditional": False, "process.loss": "simple", "process.times": "uniform",
+    "sample.weight": 1.0, "train.batch": 512, "train.lr": 3e-3, "train.decay": "cosine", "network.width": 64,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A classifier of the components of ISLANDS, and the law in the units that its run gave the data."""
+    path = tmp_path_factory.mktemp("classes") / "islands.npz"
+    torch.manual_seed(0)
+    k = (torch.rand(20_000) < 0.6).long()
+    laws = [ISLANDS.component(i).sample(20_000) for i in (0, 1)]
+    np.savez(path, samples=torch.where(k[:, None] == 0, *laws).numpy(), labels=k.numpy())
+    *_, finished = drain(fn.recipe(str(path)).override(SETTINGS | {"train.steps": 1000}))
+    model = finished.model
+    centre, scale = (torch.tensor(v, dtype=torch.float64) for v in (model.facts.centre, model.facts.scale))
+    means, covariances = (ISLANDS.means - centre) / scale, ISLANDS.covariances / (scale[:, None] * scale)
+    return Classifier(model), fn.process.GaussianMixture(ISLANDS.weights, means, covariances)
+
+
+def exact(law, x, n):
+    """log p(y|x_t) by Bayes."""
+    each = [law.component(k).log_prob(x, n) + law.weights[k].log() for k in (0, 1)]
+    return torch.stack(each, 1).log_softmax(1)
+
+
+def test_it_learns_the_posterior_of_the_class_at_every_level(told):
+    """The mean of KL(exact ‖ learned) over x_t is below a hundredth of a nat; of the clean one used everywhere, above."""
+    tell, law = told
+    generator = torch.Generator().manual_seed(1)
+    for t in (100.0, 300.0, 500.0, 800.0):
+        n = at(tell.model.schedule, t)
+        x = n.alpha * law.sample(2000, generator) + n.sigma * torch.randn(2000, 2, generator=generator).double()
+        truth, found = exact(law, x, n), tell(x.float(), n).double()
+        assert (truth.exp() * (truth - found)).sum(1).mean() < 0.01
+        if t == 500.0:
+            clean = tell(x.float(), at(tell.model.schedule, 10.0)).double()
+            assert (truth.exp() * (truth - clean)).sum(1).mean() > 0.05
+
+
+def test_its_gradient_leads_the_exact_denoiser_to_the_component(told):
+    """Few of a hundred land on the other island, and the rest have the mean and spread of theirs."""
+    tell, law = told
+    x = torch.randn(2000, 2, generator=torch.Generator().manual_seed(2)).double()
+    path = strided(tell.model.schedule, 60)
+    for k in (0, 1):
+        denoise = climbed(law, lambda x, n, k=k: tell.towards(torch.full((len(x),), k))(x.float(), n))
+        drawn = sample(denoise, DDIM(0.0), path, x)
+        there = drawn[(drawn - law.means[k]).norm(dim=1) < (drawn - law.means[1 - k]).norm(dim=1)]
+        assert len(there) > 0.95 * len(drawn)
+        torch.testing.assert_close(there.mean(0), law.means[k], rtol=0, atol=0.05)
+        torch.testing.assert_close(there.std(0), law.covariances[k].diagonal().sqrt(), rtol=0.3, atol=0)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """A model of the two moons that knows no classes, and a classifier of the same."""
+    model = drain(fn.recipe("moons").override({"train.steps": 600, "train.batch": 256, "process.conditional": False}))
+    tell = drain(fn.recipe("moons").override(SETTINGS | {"train.steps": 400}))
+    return model[-1].model, Classifier(tell[-1].model)
+
+
+def test_a_model_that_knows_no_classes_is_led_to_each(pair):
+    """By class and in turn; at weight 0 it is the model alone, whatever class is asked for."""
+    model, tell = pair
+    data = fn.data.load("moons", n=4000, noise=0.0)
+    own, which = torch.from_numpy(data.units.to_own(data.rows)).double(), torch.from_numpy(data.labels)
+
+    def moons(x):
+        return which[torch.cdist(x.double(), own).argmin(1)]
+
+    how = {"seed": 1, "steps": 30}
+    led = model.sample(200, weight=Guidance(1.0, classifier=tell), **how)
+    assert (moons(led) == torch.arange(200) % 2).double().mean() > 0.95
+    one = model.sample(100, weight=Guidance(1.0, classifier=tell), label=1, **how)
+    assert (moons(one) == 1).double().mean() > 0.95
+    alone = model.sample(50, weight=Guidance(0.0, classifier=tell), label=1, **how)
+    assert alone.equal(model.sample(50, **how))
+    assert model.calls(Guidance(1.0, classifier=tell), steps=30) == 90
+    far = Guidance(1.0, interval=(50.0, 60.0), classifier=tell)
+    assert not model.sample(50, weight=Guidance(2.0, interval=(-1, 1), classifier=tell), **how).equal(alone)
+    assert model.sample(50, weight=far, **how).shape == (50, 2)
+
+
+def test_where_a_classifier_does_not_act_it_is_as_at_weight_one(pair):
+    """Outside the interval D_1 stands alone, as for every other guidance."""
+    model, tell = pair
+    n, x, labels = at(model.schedule, 300.0), torch.randn(4, 2), torch.tensor([0, 1, 0, 1])
+    one = model.guided(labels, Guidance(1.0, classifier=tell))(x, n).mean
+    outside = model.guided(labels, Guidance(5.0, interval=(50.0, 60.0), classifier=tell))(x, n).mean
+    torch.testing.assert_close(outside, one)
+    base = model.guided()(x, n).mean
+    five = model.guided(labels, Guidance(5.0, interval=(-50.0, 60.0), classifier=tell))(x, n).mean
+    torch.testing.assert_close(five, base + 5 * (one - base))
+
+
+def test_a_classifier_goes_on_where_it_was_stopped(tmp_path):
+    config = points(process__prediction="class", process__conditional=False)
+    drain(config, tmp_path / "whole")
+    leave(config, tmp_path / "run", lambda event: getattr(event, "step", 0) == 8)
+    drain(config, tmp_path / "run")
+    assert differing(tmp_path / "whole", tmp_path / "run") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"process.conditional": True}, "no process.conditional"),
+        ({"process.loss": "clean"}, "no process.loss"),
+        ({"process.times": "learned"}, "uniform or logit-normal"),
+        ({"train.sample_every": 5}, "draws nothing"),
+        ({"data.name": "swissroll"}, "two classes or more"),
+    ],
+)
+def test_what_it_cannot_be(changes, says):
+    with pytest.raises(UserError, match=says):
+        drain(fn.recipe("moons").override(SETTINGS | {"train.steps": 1} | changes))
+
+
+def test_it_draws_nothing_and_a_model_tells_no_classes(pair):
+    model, tell = pair
+    with pytest.raises(UserError, match="tells classes and draws nothing"):
+        tell.model.sample(1)
+    with pytest.raises(UserError, match="tells no classes"):
+        Classifier(model)
+    with pytest.raises(UserError, match="other data or levels"):
+        fn.load("mnist").sample(1, weight=Guidance(1.0, classifier=tell))
+    with pytest.raises(UserError, match="give one of them"):
+        Guidance(2.0, weaker=model, classifier=tell)
