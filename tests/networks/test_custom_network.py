@@ -60,4 +60,4 @@ def test_mistakes_get_one_line(module: str, path: str, words: str) -> None:
 
 
 def test_the_built_in_names() -> None:
-    assert set(NETWORKS) == {"fnn", "mlp", "unet"}
+    assert set(NETWORKS) == {"adapted", "fnn", "mlp", "unet"}

@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "train the Swiss roll and small digits, and write one page about them",
     "train": "train a model on a recipe or on data of yours; the same line again goes on",
     "cascade": "train models that make small pictures and then larger ones of them, and draw some",
+    "adapt": "teach a trained model to draw along edges, masks or sketches",
     "sample": "draw new samples from a trained model: pictures, arrays or a film",
     "inpaint": "fill what is missing of a picture, in several ways",
     "upscale": "draw large pictures that may have looked like a small one",
@@ -27,6 +28,7 @@ COMMANDS = {
     "anomalies": "find the pictures, and the places in them, that a model would not have drawn",
     "classify": "find the class of pictures with a model that draws pictures by class",
     "vary": "draw pictures like a picture, or between two",
+    "trace": "draw pictures along the edges, the mask or the sketch of a picture",
     "distil": "train a copy of a model that needs one to four steps where the model needs many",
     "tune": "find the fewest network calls that are as good as the full chain, and sample so from now on",
     "judge": "say how good, how diverse and how new samples are, on one page with every interval",
@@ -38,7 +40,7 @@ COMMANDS = {
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "cascade", "distil", "show", "likelihood", "classify", "anomalies", "pde")
+CONFIGURED = ("train", "cascade", "adapt", "distil", "show", "likelihood", "classify", "anomalies", "pde")
 """Commands that take settings, --section.key VALUE."""
 
 

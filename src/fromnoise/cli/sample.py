@@ -204,7 +204,10 @@ def _film(model: Any, n: int, how: dict[str, Any], path: Path, update: Any) -> N
 
 def _given(name: str | None, model: Model) -> Tensor | None:
     """The rows of a file, as what the model was trained given."""
-    shape = model.facts.given
+    shape, process = model.facts.given, model.config.process
+    for used, command in ((process.small, "upscale"), (process.condition, "trace")):
+        if used:
+            raise UserError(f"this model draws its samples given pictures: use fromnoise {command}")
     if name is None or not shape:
         if name is None and not shape:
             return None

@@ -160,6 +160,8 @@ def _conclude(event: Any, started: Any, loss: float, seconds: float, args: argpa
     command = f"fromnoise sample {shlex.quote(args.out)} -n 64{given} --out samples.png"
     if event.model.config.process.prediction == "class":
         command = f"fromnoise sample RUN --classifier {shlex.quote(args.out)} --out led.png"
+    if event.model.config.process.condition:
+        command = f"fromnoise trace {shlex.quote(args.out)} IMAGE --out traced.png"
     if event.model.config.process.small:
         command = f"fromnoise upscale {shlex.quote(args.out)} IMAGE --out large.png"
     last = "" if math.isnan(loss) else f", loss {loss:.4g}"

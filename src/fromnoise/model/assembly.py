@@ -147,7 +147,7 @@ def check(config: Config) -> None:
 
 def _check_classifier(config: Config) -> None:
     """See that a classifier is asked for nothing that only a denoiser has. Raises UserError."""
-    for key in ("variance", "loss", "conditional", "small"):
+    for key in ("variance", "loss", "conditional", "small", "condition"):
         if getattr(config.process, key) != getattr(Process(), key):
             raise UserError(f"a classifier of noisy samples knows no process.{key}: leave it out")
     if config.process.times == "learned":

@@ -30,9 +30,13 @@ class Process:
     conditional: bool = False  # tell the network the class of each sample
     small: int = 0  # draw pictures given themselves, their sides so many times as small; 0 for nothing given
     small_noise: float = 0.3  # most noise that the small ones get while training, of which the network is told
+    condition: str = ""  # draw pictures given their edges, mask or sketch (CONDITIONS); "" for nothing given
 
     def __post_init__(self) -> None:
         _not_negative(self, "process", "small", "small_noise")
+        _one_of(self, "process", "condition", ("", "edges", "mask", "sketch"))
+        if self.small and self.condition:
+            raise UserError("process.small and process.condition are two things to be given: give one of them")
         if self.small == 1:
             raise UserError("process.small is 2 or more: how many times as small the sides are that are made large")
 
@@ -303,4 +307,4 @@ def _within(section: Any, name: str, low: float, high: float, *keys: str) -> Non
 
 def _one_of(section: Any, name: str, key: str, choices: tuple[str, ...]) -> None:
     if getattr(section, key) not in choices:
-        raise UserError(f"{name}.{key} is {' or '.join(choices)}, got {getattr(section, key)!r}")
+        raise UserError(f"{name}.{key} is {' or '.join(filter(None, choices))}, got {getattr(section, key)!r}")

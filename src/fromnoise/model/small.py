@@ -10,11 +10,13 @@ from fromnoise.model.config import Facts, Process
 
 
 def given_shape(process: Process, facts: Facts) -> tuple[int, ...]:
-    """The shape of what one picture is drawn given: the channels of the small one, and one for its noise.
+    """The shape of what one picture is drawn given: the channels of the small one, and one for its noise; or a drawing.
 
     >>> given_shape(Process(small=4), Facts("images", (3, 32, 32), 1))
     (4, 32, 32)
     """
+    if process.condition:
+        return (1, *facts.shape[1:])
     return (facts.shape[0] + 1, *facts.shape[1:]) if process.small else facts.given
 
 

@@ -17,13 +17,14 @@ from collections.abc import Callable
 from torch import nn
 
 from fromnoise.errors import UserError
+from fromnoise.networks.adapter import Adapted
 from fromnoise.networks.embeddings import Condition, Fourier, Labels, sinusoidal
 from fromnoise.networks.mlp import FNN, MLP
 from fromnoise.networks.unet import UNet
 
-__all__ = ["FNN", "MLP", "NETWORKS", "Condition", "Fourier", "Labels", "UNet", "custom", "sinusoidal"]
+__all__ = ["FNN", "MLP", "NETWORKS", "Adapted", "Condition", "Fourier", "Labels", "UNet", "custom", "sinusoidal"]
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"fnn": FNN, "mlp": MLP, "unet": UNet}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"adapted": Adapted, "fnn": FNN, "mlp": MLP, "unet": UNet}
 """The built-in networks by the name that a recipe gives them."""
 
 

@@ -118,6 +118,12 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None) -> Tensor:
         """x (B, C, H, W), time (B,) -> (B, outputs * C, H, W)."""
+        return self.ascend(*self.descend(x, time, label, extra), (x.shape[-2], x.shape[-1]))
+
+    def descend(
+        self, x: Tensor, time: Tensor, label: Tensor | None = None, extra: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        """The way down and the middle: what comes out there, what is left for the way up, and the condition."""
         condition = self.condition(time, label)
         height, width = x.shape[-2:]
         x = F.pad(join(x, extra, self.extra_channels), (0, -width % self.patch, 0, -height % self.patch))
@@ -128,10 +134,14 @@ class UNet(nn.Module):
             left.append(h)
         for part in self.middle:
             h = part(h, condition)
+        return h, left, condition
+
+    def ascend(self, h: Tensor, left: list[Tensor], condition: Tensor, size: tuple[int, int]) -> Tensor:
+        """The way up, from what `descend` gave, to outputs of so many rows and columns."""
         for part in self.up:
             h = part(h, left[-1].shape[-2:]) if isinstance(part, Up) else part(beside(h, left.pop()), condition)
         h = F.pixel_shuffle(self.last(self.last_norm(h, silu=True)), self.patch)
-        return h[..., :height, :width]
+        return h[..., : size[0], : size[1]]
 
 
 def _check(

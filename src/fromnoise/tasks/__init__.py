@@ -7,6 +7,7 @@ from fromnoise.tasks.denoise import denoised, denoisings
 from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
 from fromnoise.tasks.restore import METHODS, Method, Shown, restored, restoring
 from fromnoise.tasks.segment import Segmenter, segmenter
+from fromnoise.tasks.trace import drawing, traced
 from fromnoise.tasks.upscale import upscaled
 from fromnoise.tasks.vary import between, varied
 
@@ -21,6 +22,7 @@ __all__ = [
     "class_errors",
     "denoised",
     "denoisings",
+    "drawing",
     "find_anomalies",
     "fit_picture",
     "read_mask",
@@ -28,6 +30,7 @@ __all__ = [
     "restored",
     "restoring",
     "segmenter",
+    "traced",
     "upscaled",
     "varied",
 ]

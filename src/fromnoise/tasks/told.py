@@ -12,6 +12,8 @@ def check_levels(model: Model) -> None:
     """Raise UserError for a model that was distilled, and so knows its own steps alone, or that is given something."""
     if model.config.process.small:
         raise UserError("this model makes small pictures large, and knows no other: use fromnoise upscale")
+    if model.config.process.condition:
+        raise UserError("this model was adapted to drawings, and draws along nothing else: use fromnoise trace")
     if model.facts.given:
         raise UserError("this model draws its samples given something, which is not given here")
     if model.config.distil.teacher:

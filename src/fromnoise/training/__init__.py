@@ -1,5 +1,6 @@
 """Training: recipes, and `fit`, the generator of events."""
 
+from fromnoise.training.adapt import adapted
 from fromnoise.training.distil import distilled
 from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
 from fromnoise.training.fit import fit
@@ -13,6 +14,7 @@ __all__ = [
     "Skipped",
     "Started",
     "Stepped",
+    "adapted",
     "distilled",
     "fit",
     "recipe",

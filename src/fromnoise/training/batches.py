@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fromnoise.data import Dataset
 from fromnoise.model import Config
+from fromnoise.model.conditions import CONDITIONS
 from fromnoise.model.small import given_small
 from fromnoise.process import TIMES, Level, Schedule, at
 from fromnoise.sampling import shrunk
@@ -84,6 +85,8 @@ def given_to_samples(config: Config, data: Dataset) -> Tensor | None:
     """What the samples drawn while training are given, (train.samples, ...): that of the first data, or None."""
     index = [i % len(data) for i in range(config.train.samples)]
     factor = config.process.small
+    if config.process.condition:
+        return CONDITIONS[config.process.condition](data.batch(index))
     if not factor:
         return data.batch_given(index)
     small = shrunk(factor)(data.batch(index))
@@ -137,6 +140,7 @@ class Batches:
         u = self.law(u)
         level = at(self.schedule, self.schedule.times(u), x_0)
         given = self._small(x_0, block) if process.small else given
+        given = CONDITIONS[process.condition](x_0) if process.condition else given
         whole, rows = Batch(x_0, labels, level, eps, u, given), len(index) // count
         return [whole.part(slice(i * rows, (i + 1) * rows)) for i in range(count)]
 

@@ -80,10 +80,11 @@ def _found(config: Config, network: str | type[nn.Module] | None) -> tuple[Datas
 
 
 def _check_small(config: Config, facts: Facts) -> None:
-    """Raise UserError where there is nothing that could be made small."""
+    """Raise UserError where there is nothing that could be made small, or drawn."""
     factor = config.process.small
-    if factor and (facts.kind != "images" or facts.given):
-        raise UserError("process.small is for pictures that are given nothing else")
+    for key, used in (("small", factor), ("condition", config.process.condition)):
+        if used and (facts.kind != "images" or facts.given):
+            raise UserError(f"process.{key} is for pictures that are given nothing else")
     if factor and any(side % factor for side in facts.shape[1:]):
         raise UserError(
             f"pictures of {facts.shape[1]} x {facts.shape[2]} cannot be made {factor} times as small: --data.size"

@@ -18,6 +18,7 @@ from fromnoise.model import Config, Model, checkpoints, load
 from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_network, make_schedule
 from fromnoise.model.config import Train
+from fromnoise.networks import Adapted
 from fromnoise.training import checkpoint, log
 from fromnoise.training.batches import Batch, given_to_samples
 from fromnoise.training.draws import mix
@@ -44,7 +45,7 @@ class Loop:
             raise UserError("process.conditional needs labels, and these data have none")
         if train.flip and facts.kind != "images":
             raise UserError(f"train.flip mirrors images, and these data are {facts.kind}")
-        if train.flip and facts.given and not config.process.small:
+        if train.flip and facts.given and not (config.process.small or config.process.condition):
             raise UserError("train.flip mirrors the samples and not what they are given: leave it out")
         self.accelerator = make_accelerator(train.precision, train.tracker, run)
         parts = self.accelerator.num_processes * train.accumulate
@@ -284,9 +285,12 @@ def begin_from(network: nn.Module, name: str, own: str | type[nn.Module] | None 
     >>> begin_from(model.network, "swissroll")
     """
     weights = load(name, device="cpu", network=own).network.state_dict()
-    if {key: w.shape for key, w in weights.items()} != {key: w.shape for key, w in network.state_dict().items()}:
+    learns = network.base if isinstance(network, Adapted) else network
+    if {key: w.shape for key, w in weights.items()} != {key: w.shape for key, w in learns.state_dict().items()}:
         raise UserError(f"train.init {name}: its network is another; give the same [network], data shape and classes")
-    network.load_state_dict(weights)
+    learns.load_state_dict(weights)
+    if isinstance(network, Adapted):
+        network.begin()
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -14,7 +14,7 @@ from runs import differing, drain, leave, points
 
 SETTINGS = {
     "process.prediction": "class", "process.conditional": False, "process.loss": "simple", "process.times": "uniform",
-    "sample.weight": 1.0, "train.batch": 512, "train.lr": 3e-3, "train.decay": "cosine", "network.width": 64,
+    "sample.weight": 1.0, "train.batch": 256, "train.lr": 3e-3, "train.decay": "cosine", "network.width": 64,
 }  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def told(tmp_path_factory):
     k = (torch.rand(20_000) < 0.6).long()
     laws = [ISLANDS.component(i).sample(20_000) for i in (0, 1)]
     np.savez(path, samples=torch.where(k[:, None] == 0, *laws).numpy(), labels=k.numpy())
-    *_, finished = drain(fn.recipe(str(path)).override(SETTINGS | {"train.steps": 1000}))
+    *_, finished = drain(fn.recipe(str(path)).override(SETTINGS | {"train.steps": 700}))
     model = finished.model
     centre, scale = (torch.tensor(v, dtype=torch.float64) for v in (model.facts.centre, model.facts.scale))
     means, covariances = (ISLANDS.means - centre) / scale, ISLANDS.covariances / (scale[:, None] * scale)
@@ -40,7 +40,7 @@ def exact(law, x, n):
 
 
 def test_it_learns_the_posterior_of_the_class_at_every_level(told):
-    """The mean of KL(exact ‖ learned) over x_t is below a hundredth of a nat; of the clean one used everywhere, above."""
+    """The mean of KL(exact ‖ learned) over x_t is below a hundredth of a nat, and not so at another time."""
     tell, law = told
     generator = torch.Generator().manual_seed(1)
     for t in (100.0, 300.0, 500.0, 800.0):
@@ -62,7 +62,7 @@ def test_its_gradient_leads_the_exact_denoiser_to_the_component(told):
         denoise = climbed(law, lambda x, n, k=k: tell.towards(torch.full((len(x),), k))(x.float(), n))
         drawn = sample(denoise, DDIM(0.0), path, x)
         there = drawn[(drawn - law.means[k]).norm(dim=1) < (drawn - law.means[1 - k]).norm(dim=1)]
-        assert len(there) > 0.95 * len(drawn)
+        assert len(there) > 0.9 * len(drawn)
         torch.testing.assert_close(there.mean(0), law.means[k], rtol=0, atol=0.05)
         torch.testing.assert_close(there.std(0), law.covariances[k].diagonal().sqrt(), rtol=0.3, atol=0)
 
@@ -70,8 +70,8 @@ def test_its_gradient_leads_the_exact_denoiser_to_the_component(told):
 @pytest.fixture(scope="module")
 def pair():
     """A model of the two moons that knows no classes, and a classifier of the same."""
-    model = drain(fn.recipe("moons").override({"train.steps": 600, "train.batch": 256, "process.conditional": False}))
-    tell = drain(fn.recipe("moons").override(SETTINGS | {"train.steps": 400}))
+    model = drain(fn.recipe("moons").override({"train.steps": 500, "train.batch": 128, "process.conditional": False}))
+    tell = drain(fn.recipe("moons").override(SETTINGS | {"train.steps": 300}))
     return model[-1].model, Classifier(tell[-1].model)
 
 

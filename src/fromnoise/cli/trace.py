@@ -1,0 +1,63 @@
+"""fromnoise trace: draw pictures along the edges, the mask or the sketch of a picture."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from fromnoise.cli.arguments import finite, whole
+from fromnoise.cli.outputs import count, note, write_numbers
+from fromnoise.cli.progress import bar
+from fromnoise.cli.restoring import add_picture_arguments, check_out, write_row
+
+EPILOG = """\
+RUN was adapted: fromnoise adapt RUN --condition edges. The picture written shows the drawing first.
+
+examples:
+  fromnoise trace runs/edges photo.jpg --out traced.png
+  fromnoise trace runs/edges lines.png --drawn -n 8 --label 3 --out traced.png
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.epilog = EPILOG
+    add_picture_arguments(parser, n=4)
+    parser.add_argument(
+        "--drawn", action="store_true", help="IMAGE is itself the drawing, light lines on dark or dark ones on light"
+    )
+    parser.add_argument("--steps", type=whole(1), help="steps of the walk; the model's own unless given")
+    parser.add_argument("--weight", type=finite, help="of guidance towards the class")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trace."""
+    out = check_out(args)
+    from fromnoise.cli.sample import label_number
+    from fromnoise.model import keep_memory, load
+    from fromnoise.model.conditions import brightness
+    from fromnoise.tasks import drawing, read_picture, traced
+    from fromnoise.tasks.told import weight_for
+
+    model = load(args.model, network=args.network)
+    picture = read_picture(Path(args.image), model)
+    given = drawing(model, picture)
+    if args.drawn:
+        given = brightness(picture)
+        given = 1 - given if given.mean() > 0.5 else given
+    keep_memory()
+    label, began = label_number(args.label, model), time.perf_counter()
+    how: dict[str, Any] = {"label": label, "weight": weight_for(model, label, args.weight)}
+    with bar(args.command, args.quiet) as update:
+        drawn = traced(
+            model, given, args.n, seed=args.seed, steps=args.steps, precision=args.precision,
+            progress=lambda done, total: update(done, total, ""), **how,
+        )  # fmt: skip
+    seconds = time.perf_counter() - began
+    shown = (2 * given - 1).expand(-1, model.facts.shape[0], -1, -1)
+    write_row(out, [shown], drawn.cpu(), f"{args.command} with {args.model}, seed {args.seed}")
+    steps = model.steps(args.steps)
+    write_numbers(args.json, {"out": str(out), "n": args.n, "steps": steps, "seconds": seconds, "seed": args.seed})
+    note(f"{count(args.n, 'picture')} of {count(steps, 'step')} in {seconds:.1f} s: {out}")

@@ -1,0 +1,93 @@
+"""A model adapted to edges follows them: far better than before it learned, and another drawing is another picture."""
+
+import pytest
+import torch
+
+import fromnoise as fn
+from fromnoise.errors import UserError
+from fromnoise.sampling import Observation
+from fromnoise.tasks import drawing, restoring, traced
+from fromnoise.tasks.trace import along
+from fromnoise.training import adapted
+from runs import differing, drain, leave
+
+QUICK = {"train.sample_every": 0, "train.precision": "fp32", "sample.precision": "fp32", "train.batch": 32}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """One that has hardly begun."""
+    return drain(adapted("mnist", "mask").override(QUICK | {"train.steps": 2, "train.batch": 4}))[-1].model
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return fn.data.load("mnist", split="test", fit="pad", size=28).batch(range(24))
+
+
+def test_some_steps_teach_it_masks(digits):
+    """Of what is drawn, the bright part is the mask's far more than without the adapter."""
+    model = drain(adapted("mnist", "mask").override(QUICK | {"train.steps": 120, "train.ema": 0.95}))[-1].model
+    given = drawing(model, digits)
+    how = {"seed": 1, "steps": 10, "weight": 0.0}
+    after, before = traced(model, given, **how), fn.load("mnist").sample(24, **how)
+    overlap = [
+        ((drawing(model, x) * given).sum() / (drawing(model, x) + given).clamp(max=1).sum()).item()
+        for x in (after, before)
+    ]
+    assert overlap[0] > 0.6
+    assert overlap[1] < 0.3
+    torch.testing.assert_close(traced(model, given[:1], 2, **how)[:1], after[:1], rtol=0, atol=1e-4)
+
+
+def test_the_model_that_was_adapted_is_inside_as_it_was(model):
+    own = fn.load("mnist").network.state_dict()
+    for name, weight in model.network.base.state_dict().items():
+        torch.testing.assert_close(weight, own[name], rtol=0, atol=0)
+
+
+def test_saved_it_is_whole(model, digits, tmp_path):
+    """It needs the run that it began from no more."""
+    model.save(tmp_path / "alone")
+    given, how = drawing(model, digits)[:2], {"seed": 0, "steps": 4, "label": 3}
+    torch.testing.assert_close(traced(fn.load(tmp_path / "alone"), given, **how), traced(model, given, **how))
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path):
+    config = adapted("mnist", "edges").override(
+        QUICK | {"train.steps": 4, "train.batch": 4, "train.checkpoint_every": 1}
+    )
+    drain(config, tmp_path / "whole")
+    leave(config, tmp_path / "run", lambda event: getattr(event, "step", 0) == 2)
+    drain(config, tmp_path / "run")
+    assert differing(tmp_path / "whole", tmp_path / "run") == []
+
+
+def test_the_score_of_lines_within_a_pixel(model):
+    lines = torch.zeros(1, 1, 28, 28)
+    lines[..., 10, 4:24] = 1
+    mask = fn.load("mnist")
+    with pytest.raises(UserError, match="not adapted"):
+        drawing(mask, lines)
+    block = torch.where(lines > 0, 1.0, -1.0)
+    assert along(model, block, lines) == pytest.approx(1.0)
+    assert along(model, block.roll(1, 2), lines) == pytest.approx(1.0)
+    assert along(model, block.roll(2, 2), lines) == 0
+    both = block.clone()
+    both[..., 20, 4:24] = 1  # half of what is found is not asked for
+    assert along(model, both, lines) == pytest.approx(2 / 3)
+
+
+def test_what_cannot_be(model, digits):
+    with pytest.raises(UserError, match="use fromnoise trace"):
+        next(restoring(model, Observation(digits[:1], lambda x: x, 0.1)))
+    with pytest.raises(UserError, match="U-Net"):
+        adapted("swissroll", "edges")
+    with pytest.raises(UserError, match="edges or mask or sketch"):
+        adapted("mnist", "colours")
+    with pytest.raises(UserError, match="for pictures"):
+        drain(fn.recipe("swissroll").override({"process.condition": "edges", "train.steps": 1}))
+    with pytest.raises(UserError, match="rows of shape"):
+        traced(model, torch.zeros(1, 1, 14, 14))
+    with pytest.raises(UserError, match="given something"):
+        model.sample(1)
