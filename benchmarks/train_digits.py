@@ -17,22 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fromnoise.data import Dataset, load
-from fromnoise.evaluation.digits import WEIGHTS, Digits
+from fromnoise.evaluation.digits import WEIGHTS, Classes
 from fromnoise.model.store import pack, write_file
+from fromnoise.tasks.augment import moved
 
 BATCH = 128
-
-
-def moved(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture turned by up to 0.2 radians, sized by up to a tenth and shifted by up to two pixels."""
-    n = len(x)
-    angle, size = (torch.rand(2, n, generator=generator) * 2 - 1) * torch.tensor([[0.2], [0.1]])
-    shift = (torch.rand(n, 2, 1, generator=generator) * 2 - 1) * 2 / 14
-    turn = (
-        torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(n, 2, 2) * (1 + size)[:, None, None]
-    )
-    grid = F.affine_grid(torch.cat([turn, shift], 2), list(x.shape), align_corners=False)
-    return F.grid_sample(x + 1, grid, align_corners=False) - 1  # outside it is black
 
 
 def nonsense(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -60,7 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     data, held_out = load("mnist", size=28), load("mnist", split="test", size=28)
-    network = Digits().to(memory_format=torch.channels_last)
+    network = Classes().to(memory_format=torch.channels_last)
     steps = args.epochs * (len(data) // BATCH)
     optimizer = torch.optim.AdamW(network.parameters(), 4e-3, weight_decay=1e-2, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
@@ -92,7 +81,7 @@ def main() -> None:
 
 
 @torch.no_grad()
-def tested(network: Digits, data: Dataset) -> dict[str, float]:
+def tested(network: Classes, data: Dataset) -> dict[str, float]:
     """The share of test digits classified rightly, of these with a confidence above 0.9, and of nonsense with one."""
     network.eval()
     every = np.arange(len(data))

@@ -27,6 +27,7 @@ COMMANDS = {
     "denoise": "take noise of known size from a picture, and draw what it may have been",
     "anomalies": "find the pictures, and the places in them, that a model would not have drawn",
     "classify": "find the class of pictures with a model that draws pictures by class",
+    "augment": "draw pictures for the classes of which there are few, and say what they are worth",
     "vary": "draw pictures like a picture, or between two",
     "trace": "draw pictures along the edges, the mask or the sketch of a picture",
     "distil": "train a copy of a model that needs one to four steps where the model needs many",
@@ -40,7 +41,7 @@ COMMANDS = {
     "recipes": "list the recipes, or print one",
     "doctor": "say what this machine has and can do",
 }
-CONFIGURED = ("train", "cascade", "adapt", "distil", "show", "likelihood", "classify", "anomalies", "pde")
+CONFIGURED = ("train", "cascade", "adapt", "distil", "show", "likelihood", "classify", "anomalies", "augment", "pde")
 """Commands that take settings, --section.key VALUE."""
 
 

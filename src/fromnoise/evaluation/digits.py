@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from fromnoise.model.store import read_tensors
 
 WEIGHTS = Path(__file__).with_name("digits.safetensors")
+"""Trained by `make digits` on real MNIST alone."""
 SIDE = 28
 FEATURES = 128
 
@@ -35,25 +36,25 @@ class Judged(NamedTuple):
         return self.probabilities.argmax(1)
 
 
-class Digits(nn.Module):
-    """Five convolutions and a mean over the picture: 140,000 numbers, trained by `make digits` on real MNIST alone.
+class Classes(nn.Module):
+    """Five convolutions and a mean over the picture, of any size: for digits 140,000 numbers.
 
-    Shapes: pictures (n, 1, 28, 28) in [-1, 1] -> features (n, 128), logits (n, 10).
+    Shapes: pictures (n, channels, H, W) in [-1, 1] -> features (n, 128), logits (n, classes).
 
-    >>> [tuple(part.shape) for part in Digits()(torch.zeros(2, 1, 28, 28))]
+    >>> [tuple(part.shape) for part in Classes()(torch.zeros(2, 1, 28, 28))]
     [(2, 128), (2, 10)]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1, classes: int = 10) -> None:
         super().__init__()
-        widths = (1, 32, 32, 64, 64, FEATURES)
+        widths = (channels, 32, 32, 64, 64, FEATURES)
         pairs = pairwise(widths)
         self.convolutions = nn.ModuleList(nn.Conv2d(i, o, 3, padding=1, bias=False) for i, o in pairs)
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:])
-        self.last = nn.Linear(FEATURES, 10)
+        self.last = nn.Linear(FEATURES, classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (n, 1, 28, 28) -> features (n, 128), logits (n, 10)."""
+        """Pictures (n, channels, H, W) -> features (n, 128), logits (n, classes)."""
         for place, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             x = F.relu(norm(convolution(x)))
             if place in (1, 3):
@@ -118,7 +119,7 @@ def digit_probabilities(features: Tensor) -> Tensor:
 
 
 @functools.cache
-def _shipped() -> Digits:
-    network = Digits()
+def _shipped() -> Classes:
+    network = Classes()
     network.load_state_dict(read_tensors(WEIGHTS))
     return network.float().eval().requires_grad_(False)

@@ -31,6 +31,19 @@ def normal(value: float, error: float, level: float = 0.95) -> Estimate:
     return Estimate(value, value - reach, value + reach, level)
 
 
+def mean(values: Sequence[float], level: float = 0.95) -> Estimate:
+    """The mean of a few independent numbers, two or more, with Student's interval.
+
+    >>> [round(end, 2) for end in mean([0.0, 1.0, 2.0])]
+    [1.0, -1.48, 3.48, 0.95]
+    """
+    from scipy.stats import t
+
+    found = np.asarray(values, float)
+    reach = float(t.isf((1 - level) / 2, len(found) - 1)) * found.std(ddof=1) / math.sqrt(len(found))
+    return Estimate(float(found.mean()), float(found.mean() - reach), float(found.mean() + reach), level)
+
+
 def share(count: int, n: int, level: float = 0.95) -> Estimate:
     """A share of n independent cases with Wilson's interval, which holds near 0 and 1 too (Brown et al. 2001).
 

@@ -1,6 +1,7 @@
 """What people do with a trained model: restore what was seen of a picture, denoise, classify and vary it."""
 
 from fromnoise.tasks.anomalies import Anomalies, find_anomalies
+from fromnoise.tasks.augment import Labelled, synthesised
 from fromnoise.tasks.cascade import cascaded
 from fromnoise.tasks.classify import class_errors
 from fromnoise.tasks.denoise import denoised, denoisings
@@ -14,6 +15,7 @@ from fromnoise.tasks.vary import between, varied
 __all__ = [
     "METHODS",
     "Anomalies",
+    "Labelled",
     "Method",
     "Segmenter",
     "Shown",
@@ -30,6 +32,7 @@ __all__ = [
     "restored",
     "restoring",
     "segmenter",
+    "synthesised",
     "traced",
     "upscaled",
     "varied",

@@ -1,0 +1,144 @@
+"""Drawn pictures for the classes of which there are few, and what they are worth to a classifier (K section V)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fromnoise.errors import UserError
+from fromnoise.evaluation.digits import Classes
+from fromnoise.model import Model
+
+BATCH, RATE = 128, 4e-3
+"""Of the classifiers."""
+
+
+class Labelled(NamedTuple):
+    """Pictures x (n, C, H, W) in [-1, 1], and the number of each one's class, labels (n,) int64."""
+
+    x: Tensor
+    labels: Tensor
+
+
+def lacking(labels: Tensor, classes: int, wanted: int | None = None) -> list[int]:
+    """How many pictures each class has fewer than `wanted`, or than the largest class has.
+
+    >>> lacking(torch.tensor([0, 0, 0, 2]), 3)
+    [0, 3, 2]
+    """
+    counts = labels.bincount(minlength=classes)
+    return ((int(counts.max()) if wanted is None else wanted) - counts).clamp_min(0).tolist()
+
+
+def synthesised(
+    model: Model,
+    counts: list[int],
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    precision: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Labelled:
+    """So many pictures of each of the model's classes, drawn. Raises UserError for a model without classes.
+
+    >>> import fromnoise as fn
+    >>> drawn = synthesised(fn.load("mnist"), [0, 2, 1] + 7 * [0], steps=2)
+    >>> drawn.x.shape, drawn.labels.tolist()
+    (torch.Size([3, 1, 28, 28]), [1, 1, 2])
+    """
+    if not model.classes or model.facts.kind != "images":
+        raise UserError("this takes a model that draws pictures by class; train with --process.conditional true")
+    if len(counts) != len(model.classes) or not any(counts):
+        raise UserError(f"counts say how many to draw of each of {len(model.classes)} classes, and some above 0")
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    x = model.sample(len(labels), seed=seed, label=labels, steps=steps, precision=precision, progress=progress)
+    return Labelled(x.cpu(), labels)
+
+
+def moved(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Each picture turned by up to 0.2 radians, sized by up to a tenth and shifted by up to a fourteenth of its side.
+
+    >>> moved(torch.zeros(2, 1, 8, 8), torch.Generator()).shape
+    torch.Size([2, 1, 8, 8])
+    """
+    n = len(x)
+    angle, size = (torch.rand(2, n, generator=generator) * 2 - 1) * torch.tensor([[0.2], [0.1]])
+    shift = (torch.rand(n, 2, 1, generator=generator) * 2 - 1) * 2 / 14
+    turn = (
+        torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(n, 2, 2) * (1 + size)[:, None, None]
+    )
+    grid = F.affine_grid(torch.cat([turn, shift], 2), list(x.shape), align_corners=False)
+    border = x.flatten(2).amin(2)[..., None, None]  # what comes in from outside is as dark as the picture is anywhere
+    return F.grid_sample(x - border, grid, align_corners=False) + border
+
+
+def classifier(
+    data: Labelled, classes: int, *, steps: int = 600, move: bool = False, evenly: bool = True, seed: int = 0
+) -> nn.Module:
+    """A small convolutional network trained on pictures by class: (n, C, H, W) -> features, logits (n, classes).
+
+    `evenly` draws each class as often as another, its pictures again and again if they are few; `move` moves each
+    picture a little each time.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Classes(data.x.shape[1], classes)
+    weights = 1.0 / data.labels.bincount(minlength=classes).clamp_min(1)[data.labels] if evenly else None
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-2, fused=True)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    ends = None if weights is None else weights.double().cumsum(0)
+    with torch.enable_grad():
+        for _ in range(steps):
+            u = torch.rand(BATCH, generator=generator, dtype=torch.float64)
+            rows = (u * len(data.x)).long() if ends is None else torch.searchsorted(ends, u * ends[-1])
+            rows = rows.clamp(max=len(data.x) - 1)
+            x = moved(data.x[rows], generator) if move else data.x[rows]
+            loss = F.cross_entropy(network(x)[1], data.labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rate.step()
+    return network.eval()
+
+
+@torch.no_grad()
+def balanced_accuracy(network: nn.Module, test: Labelled) -> float:
+    """The mean over classes of the share of their pictures that are told rightly."""
+    found = torch.cat([network(part)[1].argmax(1) for part in test.x.split(500)])
+    return float(torch.stack([(found[test.labels == k] == k).double().mean() for k in test.labels.unique()]).mean())
+
+
+WAYS: Mapping[str, tuple[bool, bool, bool]] = {
+    "as they are": (False, False, False),
+    "duplicates": (False, True, False),
+    "moved": (False, True, True),
+    "synthetic": (True, True, False),
+    "synthetic, moved": (True, True, True),
+}
+"""What a classifier is trained on, by name: (with drawn pictures, each class as often, moved)."""
+
+
+def compared(
+    real: Labelled,
+    drawn: Labelled,
+    test: Labelled,
+    classes: int,
+    *,
+    steps: int = 600,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, float]:
+    """Balanced accuracies on `test` of classifiers trained in all `WAYS`, from equal weights, in as many steps."""
+    both = Labelled(torch.cat([real.x, drawn.x]), torch.cat([real.labels, drawn.labels]))
+    found = {}
+    for number, (name, (with_drawn, evenly, move)) in enumerate(WAYS.items(), 1):
+        data = both if with_drawn else real
+        network = classifier(data, classes, steps=steps, move=move, evenly=evenly, seed=seed)
+        found[name] = balanced_accuracy(network, test)
+        progress(number, len(WAYS))
+    return found

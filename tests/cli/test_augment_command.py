@@ -1,0 +1,50 @@
+"""fromnoise augment: class folders of drawn pictures, what they are worth, and mistakes in one line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import done, refused
+
+from fromnoise.data import load
+
+
+@pytest.fixture
+def few(runs, trained):
+    """The pets, of which most cats are lost."""
+    shutil.copytree(trained / "photos", "photos")
+    for path in sorted(Path("photos/cat").glob("*"))[1:]:
+        path.unlink()
+    return "photos"
+
+
+def test_the_folder_balances_the_data(few, trained):
+    before = load(few, size=8)
+    have = [int((before.labels == k).sum()) for k in range(2)]
+    line = f"augment pets {few} --out more --steps 2 --seed 3 --json n.json --quiet"
+    done(f"{line} --test {trained / 'photos'} --trials 2 --train-steps 2")
+    numbers = json.loads(Path("n.json").read_text())
+    lacks = max(have) - have[before.classes.index("cat")]
+    assert numbers["drawn"] == {"cat": lacks, "dog": 0}
+    assert len(list(Path("more/cat").glob("*.png"))) == lacks
+    assert not Path("more/dog").exists()
+    assert len(numbers["trials"]) == 2
+    assert set(numbers["balanced_accuracy"]) == set(numbers["trials"][0])
+    done(f"augment pets {few} --out even --to 6 --steps 2 --quiet")
+    assert len(list(Path("even/cat").glob("*.png"))) == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("augment pets photos --out photos", "not empty"),
+        ("augment table photos --out more", "by class"),
+        ("augment pets photos --out more --to 1", "as many pictures"),
+        ("augment pets none --out more", "none"),
+        ("augment pets moons --out more", "2"),
+        ("augment pets photos --out more --trials 1", "trials"),
+    ],
+)
+def test_a_mistake_is_one_line(few, line, says):
+    refused(line, says)
