@@ -16,7 +16,7 @@ import argparse
 import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +93,19 @@ def shipped(runs: Path, n: int) -> dict[str, Any]:
     return {"said": found["verdict"], **spent(began), **found}
 
 
-def fitted(run: Path, rows: np.ndarray, steps: int, keep: Sequence[int] = ()) -> tuple[Path, Dataset]:
+def fitted(
+    run: Path, rows: np.ndarray, steps: int, keep: Sequence[int] = (), more: Mapping[str, Any] = {}
+) -> tuple[Path, Dataset]:
     """A run of the recipe on some of the training digits, which a file beside it holds, and these digits.
 
-    The weights after the steps `keep` are kept.
+    The weights after the steps `keep` are kept; `more` changes other settings.
     """
     chosen, file = load("mnist", size=28).take(rows), io.BytesIO()
     np.savez(file, samples=chosen.rows[:, 0], label=chosen.labels)
     path = run.with_name(f"{run.name}.npz")
     write_file(path, file.getvalue())
     changes = {"data.name": str(path), "train.steps": steps, "train.sample_every": 0, "train.keep_steps": list(keep)}
-    trained(str(run), changes)
+    trained(str(run), {**changes, **more})
     return run, load(str(path))
 
 

@@ -1,4 +1,4 @@
-"""Classes of which there are few: how many they lack, drawn pictures of them, and classifiers that tell what is gained."""
+"""Classes of which there are few: how many they lack, drawn pictures of them, and classifiers that tell the gain."""
 
 import pytest
 import torch
