@@ -27,6 +27,7 @@ COMMANDS = {
     "denoise": "take noise of known size from a picture, and draw what it may have been",
     "anomalies": "find the pictures, and the places in them, that a model would not have drawn",
     "classify": "find the class of pictures with a model that draws pictures by class",
+    "segment": "find the parts of pictures from a few whose parts a person has painted",
     "augment": "draw pictures for the classes of which there are few, and say what they are worth",
     "vary": "draw pictures like a picture, or between two",
     "trace": "draw pictures along the edges, the mask or the sketch of a picture",
