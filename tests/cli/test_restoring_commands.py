@@ -24,7 +24,7 @@ def photo(runs):
     return "photo.png"
 
 
-@pytest.mark.parametrize("method", ["mmps", "pgdm", "dps", "repaint"])
+@pytest.mark.parametrize("method", ["mmps", "pgdm", "dps", "repaint", "particles"])
 def test_known_pixels_stay_and_fillings_differ(photo, method):
     done(f"inpaint pets {photo} --mask 12,4,20,12 -n 3 --method {method} --steps 4 --seed 1 --quiet --out out")
     drawn, model = fillings("out"), load("pets")

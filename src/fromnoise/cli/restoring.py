@@ -48,7 +48,7 @@ def add_picture_arguments(parser: argparse.ArgumentParser, n: int, least: int = 
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     """How what was seen is followed."""
-    parser.add_argument("--method", default="pgdm", help="pgdm (default), dps, mmps, or for masks repaint")
+    parser.add_argument("--method", default="pgdm", help="pgdm (default), dps, mmps, particles, or for masks repaint")
     parser.add_argument("--steps", type=whole(1), help="steps of the walk; the method's own unless given")
 
 

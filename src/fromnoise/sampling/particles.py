@@ -109,7 +109,7 @@ def _twisted(denoise: Denoiser, seen: Observation, x: Tensor, n: Level, iteratio
         return seen.std**2 * u + torch.func.jvp(seen.operator, (clean,), (covariance(back(u)[0]),))[1]
 
     solved = conjugate_gradients(matrix, residual.detach(), iterations)
-    (slope,) = torch.autograd.grad((residual * solved).sum(), x)  # −∇ log twist: matrix does not depend on x
+    (slope,) = torch.autograd.grad(residual, x, solved)  # −∇ log twist: matrix does not depend on x
     plain = Denoised(clean, None if denoised.var is None else denoised.var.detach())
     log_prob = -0.5 * (residual.detach() * solved).flatten(1).sum(1)
     return _Twist(plain, clean - tweedie(n) * slope, log_prob)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -14,7 +15,9 @@ from torch import Tensor
 from fromnoise.errors import UserError
 from fromnoise.model import Model
 from fromnoise.model.asked import Label, labels_of
-from fromnoise.process import is_discrete
+from fromnoise.model.guidance import Weight
+from fromnoise.model.precision import chosen
+from fromnoise.process import Level, is_discrete
 from fromnoise.sampling import (
     DDIM,
     Nudged,
@@ -23,6 +26,7 @@ from fromnoise.sampling import (
     Streams,
     jacobian,
     observed,
+    particles,
     replaced,
     resampled,
 )
@@ -30,6 +34,11 @@ from fromnoise.tasks.told import check_levels, weight_for
 
 RATE = 2.0
 """Of the steps down the misfit: a length in the units of x, tried on digits with a half removed, shrunk, blurred."""
+
+SWARM = 16
+"""Particles that compete for each picture of method `particles`."""
+BELIEF = 0.1
+"""The least noise of what was seen for them: without any, the weights of all are zero."""
 
 APART = 2**30
 """Draws of noise that no walk makes: from here on they are for what walks beside it."""
@@ -45,6 +54,7 @@ class Method:
     home     those of the last step
     masks    whether it is for masks alone
     about    what it is, and from where
+    swarm    particles that compete for each picture; 0 for a walk of each alone
     """
 
     steps: int | None
@@ -53,6 +63,7 @@ class Method:
     home: int
     masks: bool
     about: str
+    swarm: int = 0
 
 
 class Shown(NamedTuple):
@@ -84,6 +95,12 @@ def _repaint(model: Model, seen: Observation, mask: Tensor | None, steps: int | 
     return {"solver": "ddpm", "path": levels, "project": replaced(seen.y, mask, randn)}
 
 
+def _ancestral(
+    model: Model, seen: Observation, mask: Tensor | None, steps: int | None, randn: Streams
+) -> dict[str, Any]:
+    return {"path": model.walk("ddpm", steps, "even").levels}
+
+
 METHODS: Mapping[str, Method] = {
     "pgdm": Method(100, _pulled, 2, 1, False, "ΠGDM: pulled along the pseudoinverse (Song et al. 2023)"),
     "dps": Method(100, _nudged, 2, 1, False, "diffusion posterior sampling: steps down the misfit (Chung et al. 2023)"),
@@ -92,6 +109,9 @@ METHODS: Mapping[str, Method] = {
     ),
     "repaint": Method(
         250, _repaint, 1, 1, True, "RePaint: what is known is put in at each level (Lugmayr et al. 2022)"
+    ),
+    "particles": Method(
+        100, _ancestral, 2 * SWARM, 0, False, f"{SWARM} that compete for each picture (twisted; Wu et al. 2023)", SWARM
     ),
 }
 
@@ -130,11 +150,44 @@ def restoring(
     levels = model.walk(how.get("solver"), how.get("steps"), how.get("path")).levels
     down = sum(not bool(s.alpha * t.sigma < t.alpha * s.sigma) for t, s in pairwise(levels))
     total, calls = len(levels) - 1, way.work * (down - 1) + way.home
-    states = model.trajectory(n, seed=seed, first=first, label=label, weight=weight, precision=precision, **how)
+    if way.swarm:
+        labels = model.labels(n, label, first)
+        states = _swarmed(model, seen, levels, Streams(seed, first * way.swarm, n * way.swarm), way.swarm,
+                          labels, weight=weight, precision=precision)  # fmt: skip
+    else:
+        states = model.trajectory(n, seed=seed, first=first, label=label, weight=weight, precision=precision, **how)
     for done, x in enumerate(states):
         if done == total and mask is not None:
             x = torch.where(mask.to(x.device), seen.y.to(x).expand_as(x), x)
         yield Shown(done, total, calls, x)
+
+
+@torch.no_grad()
+def _swarmed(
+    model: Model,
+    seen: Observation,
+    levels: Sequence[Level],
+    randn: Streams,
+    swarm: int,
+    labels: Tensor | None,
+    *,
+    weight: Weight,
+    precision: str | None,
+) -> Iterator[Tensor]:
+    """One of each picture's particles after every step, in the end by its weight."""
+    y = seen.y.repeat_interleave(swarm, 0) if len(seen.y) > 1 else seen.y
+    seen = replace(seen, y=y, std=max(seen.std, BELIEF))
+    x = randn(torch.zeros(randn.n, *model.facts.shape, device=model.device))
+    labels = None if labels is None else labels.repeat_interleave(swarm)
+    precision = chosen(precision or model.config.sample.precision, model.facts.kind, model.device)
+    denoise = model.guided(labels, weight, precision)
+    yield x[::swarm]
+    for step, cloud in enumerate(particles(denoise, seen, levels, x, randn.n // swarm, randn=randn), 1):
+        if step < len(levels) - 1:
+            yield cloud.x[::swarm]
+        else:
+            normal = randn(cloud.x).flatten(1)[::swarm, 0]
+            yield cloud.chosen(0.5 * (1 + torch.erf(normal / math.sqrt(2))))
 
 
 def restored(model: Model, seen: Observation, n: int = 1, *, first: int = 0, label: Label = None, **how: Any) -> Tensor:
