@@ -18,17 +18,19 @@
 # make distil     digits in four network calls and in one, from those that come with the package (an hour; goes on)
 # make memorise   does the judge tell what is memorised from what is not (half an hour; goes on where stopped)
 # make steering   what observations and guidance do: biases beside the peers', digits filled, the curve over weights
+# make upscaling FLOWERS=DIR  small pictures made large, and cascades, on digits and a folder of photographs (goes on)
 # make bench-pde  steps of the PDE a second beside a NumPy loop over fields (a minute)
 # make backward   the learned backward map of the PDE beside the exact posterior, and its trial (fifteen minutes)
 # make swissroll  train the Swiss-roll recipes from scratch and judge them (benchmarks/results/)
 PYTHON ?= python3
 VENV := .venv
+FLOWERS ?= flowers
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test check docs notebooks pictures choices unpredictability format clean mutants soak digits shipped precision few-steps distil memorise bench-pde backward steering quality parity swissroll bench bench-gpu
+.PHONY: demo test check docs notebooks pictures choices unpredictability format clean mutants soak digits shipped precision few-steps distil memorise bench-pde backward steering upscaling quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
@@ -99,7 +101,13 @@ steering: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/restoring.py
 	$(PEERS)/bin/python benchmarks/guidance.py
 	$(PEERS)/bin/python benchmarks/uses.py
+	$(PEERS)/bin/python benchmarks/adapters.py
+	$(PEERS)/bin/python benchmarks/outliers.py
+	$(PEERS)/bin/python benchmarks/augmenting.py
 	$(PEERS)/bin/python docs/make_studies.py
+
+upscaling: $(PEERS)/.done
+	$(PEERS)/bin/python benchmarks/upscaling.py --flowers $(FLOWERS)
 
 quality: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/quality.py
