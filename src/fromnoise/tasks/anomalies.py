@@ -1,4 +1,5 @@
-"""What of a picture a model would not have drawn: noised, brought back, and compared (Wyatt et al. 2022, AnoDDPM)."""
+"""What a model would not have drawn: where a picture differs once noised and brought back (Wyatt et al. 2022, AnoDDPM),
+and how badly it is denoised for what there is in it."""
 
 from __future__ import annotations
 
@@ -9,11 +10,17 @@ import torch
 from torch import Tensor
 
 from fromnoise.model import Model
+from fromnoise.process import at
+from fromnoise.sampling import Streams
+from fromnoise.tasks.restore import APART
 from fromnoise.tasks.vary import varied
+
+TIMES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Of T: from these a picture is denoised for its score. What strokes do not belong shows at the first, shapes last."""
 
 
 class Anomalies(NamedTuple):
-    """restored (n, *shape) in [-1, 1], the mean of the draws; maps (n, H, W), differences >= 0; scores (n,)."""
+    """restored (n, *shape) in [-1, 1], the mean of the draws; maps (n, H, W), differences >= 0; scores (n,) > 0."""
 
     restored: Tensor
     maps: Tensor
@@ -33,8 +40,8 @@ def find_anomalies(
     """How far pictures x_0 (n, *shape), in [-1, 1], are from what the model makes of their noised versions.
 
     Each is noised to time strength · T and brought back, `draws` times; its map is the root of the mean squared
-    difference, over draws and channels, and its score the mean square of the map. What the model has learned comes back
-    nearly as it was, what it never saw is replaced by what it knows. Raises UserError for a strength outside (0, 1].
+    difference, over draws and channels. What the model has learned comes back nearly as it was, what it never saw is
+    replaced by what it knows. Its score is that of `surprise`. Raises UserError for a strength outside (0, 1].
 
     >>> import fromnoise as fn
     >>> digits = fn.data.load("mnist", split="test", fit="pad", size=28).batch([0, 1])
@@ -51,7 +58,34 @@ def find_anomalies(
         total += x / draws
         squares += (x - x_0.cpu()).square() / draws
     maps = squares.mean(1).sqrt()
-    return Anomalies(total, maps, maps.square().flatten(1).mean(1))
+    return Anomalies(total, maps, surprise(model, x_0, draws=draws, seed=seed))
+
+
+@torch.no_grad()
+def surprise(model: Model, x_0: Tensor, *, draws: int = 4, seed: int = 0) -> Tensor:
+    """How badly pictures x_0 (n, *shape) are denoised for what there is in them, (n,), above 0.
+
+    The squared error of E[x_0|x_t], its geometric mean over `TIMES`, over the total variation of the picture: without
+    that a picture of little is never strange, and one of much always. All see the same noises.
+
+    >>> import fromnoise as fn
+    >>> digits = fn.data.load("mnist", split="test", fit="pad", size=28).batch([0, 1])
+    >>> odd = torch.where(torch.eye(28, dtype=torch.bool), 1.0, digits)  # a stroke across
+    >>> bool((surprise(fn.load("mnist"), odd, draws=1) > surprise(fn.load("mnist"), digits, draws=1)).all())
+    True
+    """
+    x_0, denoise, found = x_0.to(model.device), model.denoiser(), []
+    for number, time in enumerate(TIMES):
+        level, error = at(model.schedule, time * model.schedule.T), torch.zeros(len(x_0), device=x_0.device)
+        for draw in range(draws):
+            noise = Streams(seed, 0, 1, draw=APART + number * draws + draw)(x_0[:1])
+            mean = denoise(level.alpha * x_0 + level.sigma * noise, level).mean.clamp(-1, 1)
+            error += (mean - x_0).square().flatten(1).mean(1) / draws
+        found.append(error.clamp_min(1e-12).log())
+    edges = [(x_0.narrow(axis, 1, size - 1) - x_0.narrow(axis, 0, size - 1)).abs().flatten(1).sum(1)
+             for axis in (2, 3) if (size := x_0.shape[axis]) > 1]  # fmt: skip
+    variation = sum(edges, torch.zeros(len(x_0), device=x_0.device)) / x_0[0].numel()
+    return (torch.stack(found).mean(0).exp() / variation.clamp_min(1 / 255)).cpu()
 
 
 def auroc(normal: Tensor, strange: Tensor) -> float:
