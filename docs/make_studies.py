@@ -139,10 +139,67 @@ def steering_tables() -> dict[str, str]:
          for r in found["universal"]],
     )  # fmt: skip
     headings = ["method, hole", "calls", "n", "right", "sure", "seeds differ by"]
-    return {"guidance": weights, "universal": led, "observations": biases, "restoring": table(headings, rows)}
+    columns = {"as_asked": "as asked", "confident": "sure", "frechet": "distance", "diverse": "diverse"}
+    told = columned(found["classifier"], {"weight": "weight"} | columns)
+    restored = table(headings, rows)
+    return {"guidance": weights, "universal": led, "classifier": told, "observations": biases, "restoring": restored}
 
 
-PAGES = {"choices": choices_tables, "unpredictability": unpredictability_tables, "howto/steer": steering_tables}
+def columned(rows: Iterable[Row], columns: Mapping[str, str]) -> str:
+    """Some columns of rows, numbers with three digits behind the point."""
+    said = [[f"{r[k]:.3f}" if isinstance(r[k], float) else str(r[k]) for k in columns] for r in rows]
+    return table(columns.values(), said)
+
+
+def enlarging_tables() -> dict[str, str]:
+    """The tables of docs/howto/enlarge.md by name."""
+    columns = {"way": "way", "psnr": "PSNR", "ssim": "SSIM", "right": "right", "frechet": "distance", "floor": "floor",
+               "seconds_each": "s each"}  # fmt: skip
+    parts = {name: part["rows"] for name, part in read("upscaling").items()}
+    return {
+        name: columned(rows, {key: said for key, said in columns.items() if key in rows[0]})
+        for name, rows in parts.items()
+    }
+
+
+def adapting_tables() -> dict[str, str]:
+    """The table of docs/howto/adapt.md."""
+    columns = {"condition": "along", "adapter": "adapter", "f1": "F1", "f1_near": "within a pixel", "right": "right",
+               "confident": "sure", "frechet": "distance", "floor": "floor"}  # fmt: skip
+    return {"adapters": columned((row for part in read("adapters").values() for row in part["rows"]), columns)}
+
+
+def using_tables() -> dict[str, str]:
+    """The tables of docs/howto/uses.md by name."""
+    left = [r | dict(zip(("low", "high"), r["interval"], strict=True)) for r in read("outliers").values()]
+    strokes = read("uses")["strokes"]
+    said = (
+        f"Strokes of ten pixels planted into test digits: AUROC {strokes['auroc']:.2f}; where the map is largest, "
+        f"{100 * strokes['overlap']:.0f} % of the pixels are of the stroke (n = {strokes['n']}, by chance "
+        f"{100 * strokes['by_chance']:.0f} %; `benchmarks/uses.py`).\n"
+    )
+    gains = {
+        "way": "trained on",
+        "value": "balanced accuracy",
+        "gain": "over the few repeated",
+        "low": "from",
+        "high": "to",
+    }
+    return {
+        "outliers": columned(left, {"digit": "left out", "auroc": "AUROC", "low": "from", "high": "to"}),
+        "strokes": said,
+        "augmenting": columned(read("augmenting")["rows"], gains),
+    }
+
+
+PAGES = {
+    "choices": choices_tables,
+    "unpredictability": unpredictability_tables,
+    "howto/steer": steering_tables,
+    "howto/enlarge": enlarging_tables,
+    "howto/adapt": adapting_tables,
+    "howto/uses": using_tables,
+}
 
 
 def choices_figure() -> Any:

@@ -13,13 +13,13 @@ ROLL = f"train swissroll --out run {POINTS}"
 MISTAKES = [
     (
         "",
-        "which command\\? demo, train, cascade, sample, inpaint, upscale, deblur, denoise, anomalies, classify, vary, "
-        "distil, tune, judge, compare, likelihood, show, figures, pde, recipes, "
-        "doctor",
+        "which command\\? demo, train, cascade, adapt, sample, inpaint, upscale, deblur, denoise, anomalies, "
+        "classify, segment, augment, vary, trace, distil, tune, judge, compare, likelihood, show, figures, pde, "
+        "recipes, doctor",
     ),
     ("--quiet", "see fromnoise --help"),
     ("trian swissroll", "unknown command trian; did you mean train"),
-    ("frobnicate", "unknown command frobnicate; known: demo, train, cascade, sample"),
+    ("frobnicate", "unknown command frobnicate; known: demo, train, cascade, adapt, sample"),
     ("train", "arguments are required: WHAT, --out; see fromnoise train --help"),
     ("train swissroll", "arguments are required: --out; see fromnoise train --help"),
     ("train swissroll --out swissroll", "comes with the package: give another --out, as runs/swissroll"),
