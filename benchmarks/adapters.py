@@ -4,7 +4,8 @@ python benchmarks/adapters.py [--conditions edges mask sketch] [--steps 2000] [-
 
 `fromnoise adapt mnist --condition ...`, told no class, along the drawings of the first n test digits. F1 is that of the
 lines (or the mask) drawn to those given, pixel for pixel and within one pixel; untrained, an adapter is the model
-itself. `right` is the share whose class comes back, as an independent classifier sees it.
+itself. `right` is the share whose class comes back, as an independent classifier sees it. The pictures are
+docs/pictures/traced-*.png: drawings, untrained, trained.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from shipped import seconds
 import fromnoise as fn
 from fromnoise.data import load
 from fromnoise.evaluation import judge_digits
+from fromnoise.figures import save
+from fromnoise.figures.pictures import grid
 from fromnoise.model import keep_memory
 from fromnoise.model.store import write_file
 from fromnoise.tasks import drawing, traced
@@ -39,7 +42,7 @@ def rows_of(condition: str, steps: int, n: int) -> list[dict[str, Any]]:
     data = load("mnist", split="test", fit="pad", size=28)
     labels, model = torch.as_tensor(data.batch_labels(np.arange(n))), finished.model
     given = drawing(model, data.batch(np.arange(n)))
-    found = []
+    found, shown = [], [(2 * given - 1)[:8]]
     for name, x in (
         ("untrained", fn.load("mnist").sample(n, seed=1, weight=0.0)),
         ("trained", traced(model, given, seed=1, weight=0.0)),
@@ -51,7 +54,9 @@ def rows_of(condition: str, steps: int, n: int) -> list[dict[str, Any]]:
             "f1": along(model, x, given, 0),
             "f1_near": along(model, x, given),
         }
+        shown.append(x[:8].cpu())
         found.append(told | {"right": right, **scores(x), "steps": steps, "training_minutes": seconds(run) / 60})
+    save(grid(torch.cat(shown), columns=8), ROOT / "docs" / "pictures" / f"traced-{condition}.png")
     return found
 
 

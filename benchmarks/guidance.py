@@ -32,6 +32,8 @@ from fromnoise.cli.train import CLASSIFIER
 from fromnoise.evaluation import judge_digits
 from fromnoise.evaluation.digits import digit_log_probs
 from fromnoise.evaluation.estimate import share
+from fromnoise.figures import save
+from fromnoise.figures.pictures import grid
 from fromnoise.model import Classifier, Guidance, keep_memory
 from fromnoise.model.store import write_file
 from fromnoise.sampling import universal
@@ -51,7 +53,7 @@ def spread(features: Tensor, classes: Tensor) -> float:
     return float(torch.stack([torch.pdist(part).mean() for part in parts if len(part) > 1]).mean())
 
 
-def universally(model: fn.Model, weight: float, n: int = 200) -> dict[str, Any]:
+def universally(model: fn.Model, weight: float, n: int = 200) -> Tensor:
     """n digits of no class, led towards 0 ... 9 in turn with this weight."""
     drawn = []
     for first in range(0, n, model.config.sample.batch):
@@ -62,9 +64,14 @@ def universally(model: fn.Model, weight: float, n: int = 200) -> dict[str, Any]:
 
         steer = partial(universal, log_prob=log_prob, weight=weight)
         drawn.append(model.sample(len(asked), seed=1, first=first, weight=0.0, steer=steer))
-    x, asked = torch.cat(drawn), torch.arange(n) % 10
-    agree = share(int((class_errors(model, x).argmin(1) == asked).sum()), n)
-    return {"weight": weight, "n": n, "as_asked": agree.value, "interval": [agree.low, agree.high]}
+    return torch.cat(drawn)
+
+
+def agreement(model: fn.Model, weight: float, x: Tensor) -> dict[str, Any]:
+    """How many of x the model itself sees as 0 ... 9 in turn."""
+    asked = torch.arange(len(x)) % 10
+    agree = share(int((class_errors(model, x).argmin(1) == asked).sum()), len(x))
+    return {"weight": weight, "n": len(x), "as_asked": agree.value, "interval": [agree.low, agree.high]}
 
 
 def classified(model: fn.Model, n: int = 1000, steps: int = 1500) -> list[dict[str, Any]]:
@@ -102,7 +109,14 @@ def weights(model: fn.Model, n: int = 2000) -> list[dict[str, Any]]:
 
 
 def led(model: fn.Model) -> list[dict[str, Any]]:
-    return [universally(model, weight) for weight in (0.0, 1.0, 3.0, 10.0, 30.0)]
+    """Its picture, docs/pictures/universal.png, has a row for each weight."""
+    drawn = {weight: universally(model, weight) for weight in (0.0, 1.0, 3.0, 10.0, 30.0)}
+    picture(list(drawn.values()), "universal.png")
+    return [agreement(model, weight, x) for weight, x in drawn.items()]
+
+
+def picture(rows: list[Tensor], name: str) -> None:
+    save(grid(torch.cat([x[:10] for x in rows]), columns=10), ROOT / "docs" / "pictures" / name)
 
 
 PARTS: dict[str, Callable[[fn.Model], list[dict[str, Any]]]] = {
