@@ -84,7 +84,7 @@ def main() -> None:
         if found["trials"].get(str(seed), {}).get("steps") != args.steps:
             found["trials"][str(seed)] = {**here(), **trial(seed, args.steps)}
             write_file(path, (json.dumps(found, indent=1) + "\n").encode())
-    told, rows = [each["accuracy"] for each in found["trials"].values()], []
+    told, rows = [each["accuracy"] for each in found["trials"].values() if each["steps"] == args.steps], []
     for name in WAYS if len(told) > 1 else ():
         all_of_it, gain = mean([t[name] for t in told]), mean([t[name] - t["duplicates"] for t in told])
         ends = {"low": gain.low, "high": gain.high}

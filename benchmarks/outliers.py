@@ -3,8 +3,8 @@
 python benchmarks/outliers.py [--digits 0 1 ...] [--steps 1200] [--json FILE]
 
 The recipe `mnist` without classes, trained on the training digits but for those of one kind. Of the test digits 100 of
-that kind and 300 others are noised and brought back (`tasks.find_anomalies`, its defaults); the AUROC is that of their
-scores, its interval from 1,000 resamplings of both kinds. The runs are kept under runs/, and go on where they stopped.
+that kind and 300 others are scored (`tasks.anomalies.surprise`); the AUROC is that of their scores, its interval from
+1,000 resamplings of both kinds. The runs are kept under runs/, and go on where they stopped.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ import fromnoise as fn
 from fromnoise.data import load
 from fromnoise.model import keep_memory
 from fromnoise.model.store import write_file
-from fromnoise.tasks import find_anomalies
-from fromnoise.tasks.anomalies import auroc
+from fromnoise.tasks.anomalies import auroc, surprise
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {"process.conditional": False, "sample.weight": 1.0}
@@ -42,7 +41,7 @@ def without(digit: int, steps: int, strange: int = 100, usual: int = 300) -> dic
     told, order = test.labels, np.random.default_rng(0).permutation(len(test))
     assert told is not None
     chosen = [order[told[order] == digit][:strange], order[told[order] != digit][:usual]]
-    scores = [find_anomalies(fn.load(run), test.batch(index)).scores for index in chosen]
+    scores = [surprise(fn.load(run), test.batch(index)) for index in chosen]
     generator = torch.Generator().manual_seed(0)
     drawn = sorted(
         auroc(*(s[torch.randint(len(s), (len(s),), generator=generator)] for s in reversed(scores)))

@@ -40,6 +40,7 @@ def test_pictures_along_a_picture_and_along_a_drawing(edged):
         ("adapt pets --condition colours --out a", "colours"),
         ("adapt pets --condition mask --out pets", "its own"),
         ("adapt edged --condition mask --out a", "U-Net"),
+        ("adapt pets --condition mask --out a --process.condition edges", "leave it out"),
         ("adapt table --condition mask --out a", "U-Net"),
     ],
 )

@@ -4,8 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import done, refused
+from PIL import Image
 
 from fromnoise.data import load
 
@@ -23,7 +25,12 @@ def test_the_folder_balances_the_data(few, trained):
     before = load(few, size=8)
     have = [int((before.labels == k).sum()) for k in range(2)]
     line = f"augment pets {few} --out more --steps 2 --seed 3 --json n.json --quiet"
-    done(f"{line} --test {trained / 'photos'} --trials 2 --train-steps 2")
+    rng = np.random.default_rng(0)
+    for path in [path for path in Path(few).rglob("*") if path.is_file()]:
+        new = Path("new", path.relative_to(few)).with_suffix(".png")
+        new.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (9, 9, 3), dtype=np.uint8)).save(new)
+    done(f"{line} --test new --trials 2 --train-steps 2")
     numbers = json.loads(Path("n.json").read_text())
     lacks = max(have) - have[before.classes.index("cat")]
     assert numbers["drawn"] == {"cat": lacks, "dog": 0}
@@ -40,7 +47,8 @@ def test_the_folder_balances_the_data(few, trained):
     [
         ("augment pets photos --out photos", "not empty"),
         ("augment table photos --out more", "by class"),
-        ("augment pets photos --out more --to 1", "as many pictures"),
+        ("augment pets photos --out more --to 1", "above 1"),
+        ("augment pets photos --out more --test photos", "all pictures of --test photos are among the data"),
         ("augment pets none --out more", "none"),
         ("augment pets moons --out more", "2"),
         ("augment pets photos --out more --trials 1", "trials"),

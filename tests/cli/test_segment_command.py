@@ -65,6 +65,21 @@ def test_gray_values_stay_what_they_were(painted):
     assert set(np.unique(found)) == {1, 2}
 
 
+def test_masks_of_any_mode_are_what_they_look_like(painted):
+    """Two palettes the other way round, and a file without one: red stays red."""
+    for i, path in enumerate(sorted(Path("masks").rglob("*.png"))):
+        red = (np.asarray(Image.open(path))[..., 0] > 0).astype(np.uint8)
+        if i < 2:
+            image = Image.fromarray(1 - red if i else red).convert("P")
+            image.putpalette([0, 0, 0, 255, 0, 0] if i == 0 else [255, 0, 0, 0, 0, 0])
+            image.save(path)
+    done("segment mnist digits --masks masks --out found --quiet")
+    mask = np.asarray(Image.open("found/masks/b/4.png"))
+    assert {tuple(colour) for colour in mask.reshape(-1, 3)} == {(0, 0, 0), (255, 0, 0)}
+    digit = np.asarray(Image.open("digits/b/4.png").resize((28, 28)))
+    assert ((mask[..., 0] > 0) == (digit > 127)).mean() > 0.85
+
+
 def test_a_broken_picture_is_left_out_and_said(painted):
     Path("digits/a/99.png").write_bytes(b"nothing")
     assert "99.png" in done("segment mnist digits --masks masks --out found").err
@@ -78,6 +93,10 @@ def test_a_mistake_is_one_line(painted):
     refused("segment mnist digits --masks nowhere --out found", "nowhere is no folder")
     refused("segment mnist digits --masks masks --out digits", "not empty")
     refused("segment swissroll digits --masks masks --out found", "knows points")
+    refused("segment mnist digits --masks masks --out found --json digits/a/1.png", "would be overwritten")
+    Image.open("digits/a/1.png").save("digits/a/1.bmp")
+    refused("segment mnist digits --masks masks --out found", "which is meant")
+    Path("digits/a/1.bmp").unlink()
     Image.open("masks/b/0.png").resize((40, 41)).save("masks/b/0.png")
     refused("segment mnist digits --masks masks --out found", "is 40 x 41, its picture 41 x 41")
     rng = np.random.default_rng(0)

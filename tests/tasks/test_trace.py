@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 
 import fromnoise as fn
 from fromnoise.errors import UserError
 from fromnoise.sampling import Observation
 from fromnoise.tasks import drawing, restoring, traced
-from fromnoise.tasks.trace import along
+from fromnoise.tasks.trace import along, read_drawing
 from fromnoise.training import adapted
 from runs import differing, drain, leave
 
@@ -63,6 +64,30 @@ def test_it_goes_on_where_it_was_stopped(tmp_path):
     assert differing(tmp_path / "whole", tmp_path / "run") == []
 
 
+def test_without_a_label_no_class_is_told(model, digits):
+    given, how = drawing(model, digits[:2]), {"seed": 0, "steps": 3, "precision": "fp32"}
+    assert traced(model, given, **how).equal(traced(model, given, weight=0.0, **how))
+    assert not traced(model, given, **how).equal(traced(model, given, label=[3, 5], **how))
+
+
+@pytest.mark.parametrize("kind", ["edges", "mask", "sketch"])
+@pytest.mark.parametrize("paper", [0, 255])
+def test_a_drawing_of_any_size_keeps_its_lines(model, kind, paper, monkeypatch):
+    """A thin line on a large sheet, wider than high, is there in one piece on black, whatever the paper."""
+    monkeypatch.setattr(model, "config", model.config.override({"process.condition": kind}))
+    sheet = Image.new("L", (900, 450), paper)
+    ImageDraw.Draw(sheet).line([(100, 220), (800, 220)], fill=255 - paper, width=2 if kind != "mask" else 90)
+    given = read_drawing(sheet, model)
+    assert given.shape == (1, 1, 28, 28)
+    assert given[0, 0, 0].max() == 0  # the padding is paper
+    line = given[0, 0, 11:17, 6:22].amax(0)
+    if kind == "mask" and paper:
+        assert given[0, 0, 8].max() == 1  # a mask is not turned round
+    else:
+        assert bool((line > 0.3).all())
+        assert given.mean() < 0.25
+
+
 def test_the_score_of_lines_within_a_pixel(model):
     lines = torch.zeros(1, 1, 28, 28)
     lines[..., 10, 4:24] = 1
@@ -85,6 +110,12 @@ def test_what_cannot_be(model, digits):
         adapted("swissroll", "edges")
     with pytest.raises(UserError, match="edges or mask or sketch"):
         adapted("mnist", "colours")
+    for key, value in (("schedule.T", 500), ("process.prediction", "eps"), ("process.condition", "")):
+        with pytest.raises(UserError, match=r"leave \[schedule\]|given something"):
+            drain(adapted("mnist", "edges").override(QUICK | {"train.steps": 1, key: value}))
+    other = {"data.name": "mixture", "train.steps": 1}
+    with pytest.raises(UserError):
+        drain(adapted("mnist", "edges").override(QUICK | other))
     with pytest.raises(UserError, match="for pictures"):
         drain(fn.recipe("swissroll").override({"process.condition": "edges", "train.steps": 1}))
     with pytest.raises(UserError, match="rows of shape"):

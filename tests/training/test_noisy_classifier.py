@@ -92,21 +92,34 @@ def test_a_model_that_knows_no_classes_is_led_to_each(pair):
     alone = model.sample(50, weight=Guidance(0.0, classifier=tell), label=1, **how)
     assert alone.equal(model.sample(50, **how))
     assert model.calls(Guidance(1.0, classifier=tell), steps=30) == 90
-    far = Guidance(1.0, interval=(50.0, 60.0), classifier=tell)
+    far = Guidance(2.0, interval=(50.0, 60.0), classifier=tell)
+    assert model.sample(50, weight=far, **how).equal(alone)  # where it does not act no class is told
     assert not model.sample(50, weight=Guidance(2.0, interval=(-1, 1), classifier=tell), **how).equal(alone)
-    assert model.sample(50, weight=far, **how).shape == (50, 2)
 
 
-def test_where_a_classifier_does_not_act_it_is_as_at_weight_one(pair):
-    """Outside the interval D_1 stands alone, as for every other guidance."""
+def test_what_it_adds_is_by_weight_and_rescaled(pair):
+    """base + weight times the same step; rescaled, each mean has the spread that weight 1 gives it."""
     model, tell = pair
     n, x, labels = at(model.schedule, 300.0), torch.randn(4, 2), torch.tensor([0, 1, 0, 1])
-    one = model.guided(labels, Guidance(1.0, classifier=tell))(x, n).mean
-    outside = model.guided(labels, Guidance(5.0, interval=(50.0, 60.0), classifier=tell))(x, n).mean
-    torch.testing.assert_close(outside, one)
-    base = model.guided()(x, n).mean
-    five = model.guided(labels, Guidance(5.0, interval=(-50.0, 60.0), classifier=tell))(x, n).mean
+    base, one, five = (model.guided(labels, Guidance(w, classifier=tell))(x, n).mean for w in (0.0, 1.0, 5.0))
     torch.testing.assert_close(five, base + 5 * (one - base))
+    burned = model.guided(labels, Guidance(5.0, rescale=1.0, classifier=tell))(x, n).mean
+    torch.testing.assert_close(burned.std(1), one.std(1))
+    torch.testing.assert_close(burned.mean(1), five.mean(1))
+
+
+def test_the_variance_stays_the_models():
+    law, n = ISLANDS, at(fn.load("swissroll").schedule, 300.0)
+    x = torch.randn(5, 2).double()
+    led = climbed(law, lambda x, n: x.sum(1), 2.0)(x, n)
+    torch.testing.assert_close(led.var, law(x, n).var)
+
+
+@pytest.mark.parametrize("schedule", ["flow", "ve", "vp"])
+def test_it_learns_on_every_schedule(schedule):
+    changes = {"schedule.name": schedule, "train.steps": 2, "process.prediction": "class"}
+    model = drain(fn.recipe("moons").override(SETTINGS | changes))[-1].model
+    assert Classifier(model)(torch.zeros(2, 2), at(model.schedule, 0.5)).shape == (2, 2)
 
 
 def test_a_classifier_goes_on_where_it_was_stopped(tmp_path):

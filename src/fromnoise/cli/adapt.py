@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.usage = "fromnoise adapt RUN --condition WHAT --out DIR [--section.key VALUE ...]"
     parser.add_argument("model", metavar="RUN", help="a run folder of images, a saved model or a bundled name")
-    parser.add_argument("--condition", required=True, choices=("edges", "mask", "sketch"), help="what is given")
+    parser.add_argument("--condition", required=True, metavar="WHAT", help="what is given: edges, mask or sketch")
     parser.add_argument("--out", required=True, metavar="DIR", help="the new run's folder; one that exists goes on")
     parser.add_argument("--json", metavar="FILE", help="write the run's numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -44,4 +44,7 @@ def run(args: argparse.Namespace) -> None:
 
     args.network = None
     changes = {key: parse_value(value) for key, value in args.changes.items()}
+    for key, say in (("process.condition", "--condition"), ("train.init", "RUN")):
+        if key in changes:
+            raise UserError(f"--{key} is what {say} says: leave it out")
     follow(adapted(args.model, args.condition).override(changes), args)

@@ -16,11 +16,12 @@ from fromnoise.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fromnoise.tasks import Anomalies
+    from fromnoise.model import Model
 
 EPILOG = """\
-Each picture is noised to --strength of the way and brought back; what differs is what the model would not have drawn.
-Train the model on pictures that are as they should be. --data.KEY sets an option of the data, as in fromnoise train.
+A picture's score says how badly it is denoised for what there is in it. In the .png the strangest are noised to
+--strength of the way and brought back in --steps; what differs is what the model would not have drawn. Train the model
+on pictures that are as they should be. --data.KEY sets an option of the data, as in fromnoise train.
 
 examples:
   fromnoise anomalies runs/good photos/ --out strange.png
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     if not 0 < args.strength <= 1:
         raise UserError(f"--strength lies above 0 and at most at 1, got {args.strength:g}")
     from fromnoise.model import keep_memory, load
-    from fromnoise.tasks import find_anomalies
+    from fromnoise.tasks.anomalies import surprise
 
     model = load(args.model, network=args.network)
     if model.facts.kind != "images":
@@ -72,22 +73,26 @@ def run(args: argparse.Namespace) -> None:
     x_0, _ = as_the_model_sees(data, index, model)
     began = time.perf_counter()
     with bar("looking", args.quiet) as update:
-        found = find_anomalies(
-            model, x_0, strength=args.strength, draws=args.draws, steps=args.steps, seed=args.seed,
-            progress=lambda done, total: update(done, total, ""),
-        )  # fmt: skip
+        scores = surprise(
+            model, x_0, draws=args.draws, seed=args.seed, progress=lambda done, total: update(done, total, "")
+        )
+    order: list[int] = scores.argsort(descending=True).tolist()
+    if out.suffix.lower() == ".csv":
+        _write(out, index, scores)
+    else:
+        some = order[:SHOWN]
+        _draw(args, model, [int(index[k]) for k in some], x_0[some], len(x_0))
     seconds = time.perf_counter() - began
     numbers: dict[str, Any] = {"data": what, "n": len(x_0), "strength": args.strength, "draws": args.draws}
     numbers |= {"seed": args.seed, "seconds": seconds}
-    numbers["scores"] = {str(number): float(score) for number, score in zip(index, found.scores, strict=True)}
-    strangest = ", ".join(str(index[k]) for k in _strangest(found, 5))
+    numbers["scores"] = {str(number): float(score) for number, score in zip(index, scores, strict=True)}
+    strangest = ", ".join(str(index[k]) for k in order[:5])
     print(f"{count(len(x_0), 'picture')} of {what}; the strangest: {strangest}")
     if normal is not None:
         from fromnoise.tasks.anomalies import auroc
 
-        numbers["auroc"] = area = auroc(found.scores[normal], found.scores[~normal])
+        numbers["auroc"] = area = auroc(scores[normal], scores[~normal])
         print(f"AUROC of the {int((~normal).sum())} others against {int(normal.sum())} normal ones: {area:.3f}")
-    _write(out, index, x_0, found)
     write_numbers(args.json, numbers)
     note(f"{count(len(x_0), 'picture')} in {seconds:.1f} s: {out}")
 
@@ -112,23 +117,24 @@ def _normal(args: argparse.Namespace, data: Any, index: Any) -> Tensor | None:
     return known
 
 
-def _strangest(found: Anomalies, n: int) -> list[int]:
-    order: list[int] = found.scores.argsort(descending=True)[:n].tolist()
-    return order
+def _write(out: Path, index: Any, scores: Tensor) -> None:
+    """All scores, in the order of the pictures."""
+    from fromnoise.model.store import write_file
+
+    rows = [f"{number},{float(score):.6g}" for number, score in zip(index, scores, strict=True)]
+    write_file(out, ("\n".join(["number,score", *rows]) + "\n").encode())
 
 
-def _write(out: Path, index: Any, x_0: Tensor, found: Anomalies) -> None:
-    """The strangest pictures, what they were brought back to, and where they differ; or all scores."""
-    if out.suffix.lower() == ".csv":
-        from fromnoise.model.store import write_file
-
-        rows = [f"{number},{float(score):.6g}" for number, score in zip(index, found.scores, strict=True)]
-        write_file(out, ("\n".join(["number,score", *rows]) + "\n").encode())
-        return
+def _draw(args: argparse.Namespace, model: Model, numbers: list[int], x_0: Tensor, n: int) -> None:
+    """The strangest pictures, what they are brought back to, and where they differ."""
     from fromnoise.figures import restored_figure, save
+    from fromnoise.tasks import find_anomalies
 
-    some = _strangest(found, SHOWN)
-    maps = (found.maps[some][:, None] / found.maps.max().clamp_min(1e-6) * 2 - 1).expand(-1, x_0.shape[1], -1, -1)
-    groups = [("picture", [x_0[some]]), ("brought back", [found.restored[some]]), ("difference", [maps])]
-    numbers = [int(index[k]) for k in some]
-    save(restored_figure(groups), out, caption=f"the strangest of {len(x_0)} pictures, numbers {numbers}")
+    with bar("bringing back", args.quiet) as update:
+        found = find_anomalies(
+            model, x_0, strength=args.strength, draws=args.draws, steps=args.steps, seed=args.seed,
+            progress=lambda done, total: update(done, total, ""),
+        )  # fmt: skip
+    maps = (found.maps[:, None] / found.maps.max().clamp_min(1e-6) * 2 - 1).expand(-1, x_0.shape[1], -1, -1)
+    groups = [("picture", [x_0]), ("brought back", [found.restored]), ("difference", [maps])]
+    save(restored_figure(groups), Path(args.out), caption=f"the strangest of {n} pictures, numbers {numbers}")

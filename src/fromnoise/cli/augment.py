@@ -61,11 +61,14 @@ def run(args: argparse.Namespace) -> None:
     if not model.classes or model.facts.kind != "images":
         raise UserError("this takes a model that draws pictures by class; train with --process.conditional true")
     keep_memory()
-    real = _labelled(args, args.data, model)
-    test = _labelled(args, args.test, model) if args.test else None
+    real = _labelled(args.data, args.changes, model)
+    test = _apart(real, _test(args, model), args.test) if args.test else None
     counts = lacking(real.labels, len(model.classes), args.to)
     if not any(counts):
-        raise UserError("every class has as many pictures as the largest: say with --to N how many there should be")
+        least = int(real.labels.bincount(minlength=len(counts)).min())
+        raise UserError(
+            f"every class has {least} pictures or more: say with --to N, above {least}, how many it should get"
+        )
     began = time.perf_counter()
     with bar("drawing", args.quiet) as update:
         drawn = synthesised(
@@ -82,16 +85,41 @@ def run(args: argparse.Namespace) -> None:
     write_numbers(args.json, found)
 
 
-def _labelled(args: argparse.Namespace, name: str, model: Model) -> Labelled:
+def _test(args: argparse.Namespace, model: Model) -> Labelled:
+    """The pictures of --test, of a source that has such a split those."""
+    from fromnoise.data import options
+
+    split = {"data.split": "test"} if "split" in options(args.test) else {}
+    changes = {key: value for key, value in args.changes.items() if key != "data.split"}
+    return _labelled(args.test, changes | split, model)
+
+
+def _apart(real: Labelled, test: Labelled, name: str) -> Labelled:
+    """Those pictures of a test that are not among the data, to the last bit. Raises UserError where there are none."""
+    known = {row.tobytes() for row in real.x.numpy()}
+    rows = [i for i, row in enumerate(test.x.numpy()) if row.tobytes() not in known]
+    if not rows:
+        raise UserError(f"all pictures of --test {name} are among the data: give pictures that the model has not seen")
+    if len(rows) < len(test.x):
+        note(f"{len(test.x) - len(rows)} of {len(test.x)} pictures of {name} are among the data and left out")
+    return type(test)(test.x[rows], test.labels[rows])
+
+
+def _labelled(name: str, changes: dict[str, str], model: Model) -> Labelled:
     """All pictures of some data, and their classes as the model numbers them."""
     import numpy as np
 
     from fromnoise.tasks.augment import Labelled
 
-    data, _ = data_for(argparse.Namespace(data=name, changes=args.changes), model)
+    data, _ = data_for(argparse.Namespace(data=name, changes=changes), model)
+    strange = sorted(set(data.classes) - set(model.classes))
+    if strange:
+        raise UserError(
+            f"{name} has the class {strange[0]}, of which the model knows nothing: {', '.join(model.classes)}"
+        )
     x, labels = as_the_model_sees(data, np.arange(len(data)), model)
     if labels is None:
-        raise UserError(f"{name} has no classes that the model knows: {', '.join(model.classes)}")
+        raise UserError(f"{name} has no classes: give class folders, of {', '.join(model.classes)}")
     return Labelled(x, labels)
 
 
@@ -120,7 +148,9 @@ def _worth(args: argparse.Namespace, model: Model, real: Labelled, drawn: Labell
         for trial in range(args.trials):
             how: dict[str, Any] = {"steps": args.train_steps, "seed": args.seed + trial, "progress": told}
             trials.append(compared(real, drawn, test, len(model.classes), **how))
-    print(f"balanced accuracy on {count(len(test.x), 'picture')}, {args.trials} classifiers each, 95 % intervals")
+    print(
+        f"balanced accuracy on {count(len(test.x), 'picture')}, {args.trials} classifiers each (95 % over their seeds)"
+    )
     return {"trials": trials, "balanced_accuracy": {name: _told(name, trials) for name in WAYS}}
 
 

@@ -69,13 +69,18 @@ def as_the_model_sees(data: Dataset, index: Any, model: Model) -> tuple[Tensor, 
 
     Columns and classes go by their names. Raises UserError for columns of other names.
     """
+    if model.facts.kind == "images":
+        return _with_labels(data, index, model, data.batch(index).float())
     own = data.units.to_own(data.batch(index).double())
     theirs, known = tuple(data.columns), tuple(model.facts.columns)
     if theirs and known and theirs != known:
         if sorted(theirs) != sorted(known):
             raise UserError(f"the data have the columns {', '.join(theirs)}; the model knows {', '.join(known)}")
         own = own[:, [theirs.index(name) for name in known]]
-    x_0 = model.from_own(own if model.facts.kind != "images" else data.batch(index)).float()
+    return _with_labels(data, index, model, model.from_own(own).float())
+
+
+def _with_labels(data: Dataset, index: Any, model: Model, x_0: Tensor) -> tuple[Tensor, Tensor | None]:
     labels, classes = data.batch_labels(index), list(model.facts.classes)
     if labels is None or not model.config.process.conditional:
         return x_0, None

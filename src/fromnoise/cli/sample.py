@@ -88,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
     _check_out(path)
     check_numbers(args.json)
     from fromnoise.model import Guidance, keep_memory, load, made_by
+    from fromnoise.model.guidance import guidance_of
     from fromnoise.model.precision import chosen
 
     model = load(args.model, network=args.network)
@@ -109,7 +110,8 @@ def run(args: argparse.Namespace) -> None:
         else:
             samples = model.sample(args.n, **how, progress=lambda done, total: update(done, total, ""))
             # At 0 no class was told.
-            labels = None if weight == 0 else model.labels(args.n, how["label"], weight=weight)
+            classless = guidance_of(weight, model.config.sample).classless
+            labels = None if classless else model.labels(args.n, how["label"], weight=weight)
             said = {name: how[name] for name in ("seed", "solver", "steps", "path", "on", "label")}
             said |= {name: getattr(args, name) or None for name in ("weaker", "classifier", "interval", "rescale")}
             _write(path, samples, labels, teller, how["given"], made_by(model, weight=args.weight, **said))
@@ -242,7 +244,8 @@ def _guidance(args: argparse.Namespace, model: Model) -> Weight:
 
 def label_number(text: str | None, model: Model) -> int | None:
     """The number of a class, by its name or else by its number; the model itself refuses one out of range."""
-    classes = model.facts.classes
+    tells = model.config.process.prediction == "class"
+    classes = model.facts.classes if tells else model.classes
     if text is None:
         return None
     if text in classes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.outputs import check_new_folder, check_numbers, count, note, write_numbers
+from fromnoise.cli.outputs import check_apart, check_new_folder, check_numbers, count, note, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from fromnoise.data.decode import Shaping
     from fromnoise.model import Model
+    from fromnoise.tasks.parts import Colour
 
 EPILOG = """\
 Pictures that have a mask of their name in --masks teach; all others in the folder get one, at the model's size. In a
@@ -37,7 +38,7 @@ class Taught(NamedTuple):
 
     x: Tensor
     classes: Tensor
-    colours: list[int]
+    colours: list[Colour]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--masks", required=True, metavar="DIR", help="a folder of masks with the pictures' names")
     parser.add_argument("--out", required=True, metavar="DIR", help="a new folder for masks and overview.png")
     parser.add_argument("--seed", type=whole(0), default=0, help="of what is learned (default 0)")
+    parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -57,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
     out, images, masks = Path(args.out), Path(args.images), Path(args.masks)
     check_new_folder(out)
     check_numbers(args.json)
+    check_apart((args.out, args.json), (args.images, args.masks))
     for folder in (images, masks):
         if not folder.is_dir():
             raise UserError(f"{folder} is no folder; give one of {'pictures' if folder == images else 'masks'}")
@@ -65,27 +68,43 @@ def run(args: argparse.Namespace) -> None:
     from fromnoise.tasks import segmenter
     from fromnoise.tasks.pictures import shaping_of
 
-    model = load(args.model)
+    model = load(args.model, network=args.network)
     shaping, began = shaping_of(model), time.perf_counter()
-    painted = {str(Path(name).with_suffix("")): masks / name for name in find_images(masks)}
-    names = find_images(images)
-    known = [name for name in names if str(Path(name).with_suffix("")) in painted]
-    others = [name for name in names if name not in known] or known
+    painted = {stem: masks / name for stem, name in _by_stem(masks, find_images(masks)).items()}
+    inside = masks.resolve()
+    pictures = [name for name in find_images(images) if inside not in (images / name).resolve().parents]
+    names = _by_stem(images, pictures)
+    known = [name for stem, name in names.items() if stem in painted]
+    others = [name for stem, name in names.items() if stem not in painted] or known
     if len(known) < 2:
         raise UserError(
             f"{count(len(known), 'picture')} of {images} has a mask of its name in {masks}: paint two or more"
         )
     keep_memory()
     with bar("learning", args.quiet) as update:
-        taught = _taught([(images / n, painted[str(Path(n).with_suffix(""))]) for n in known], shaping)
+        taught = _taught([(images / name, painted[_stem(name)]) for name in known], shaping)
         scores = _held_out(model, taught, args.seed, lambda done, total: update(done, total + 1, ""))
-        find = segmenter(model, taught.x, taught.classes, seed=args.seed)
-    shown = _write(out, images, others, shaping, find, taught.colours)
+        find = segmenter(model, taught.x, taught.classes, classes=len(taught.colours), seed=args.seed)
+    written, shown = _write(out, images, others, shaping, find, taught.colours)
     _overview(out / "overview.png", shown, taught)
     said = f"{100 * scores['accuracy']:.1f} % of the pixels of {count(len(known), 'picture')} told by the others"
     print(f"{said}, mean overlap (IoU) of {len(taught.colours)} classes {scores['overlap']:.3f}")
-    write_numbers(args.json, {"out": str(out), "taught": len(known), "found": len(others), **scores, "seed": args.seed})
-    note(f"{count(len(others), 'mask')} in {time.perf_counter() - began:.1f} s: {out}")
+    write_numbers(args.json, {"out": str(out), "taught": len(known), "found": written, **scores, "seed": args.seed})
+    note(f"{count(written, 'mask')} in {time.perf_counter() - began:.1f} s: {out}")
+
+
+def _stem(name: str) -> str:
+    return str(Path(name).with_suffix(""))
+
+
+def _by_stem(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Files by their names without endings. Raises UserError where two have one name."""
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(_stem(name), name)
+        if other != name:
+            raise UserError(f"{folder} holds {other} and {name}: which is meant? Rename or remove one")
+    return found
 
 
 def _taught(pairs: Sequence[tuple[Path, Path]], shaping: Shaping) -> Taught:
@@ -114,7 +133,7 @@ def _held_out(model: Model, taught: Taught, seed: int, progress: Callable[[int, 
     rows = torch.arange(len(taught.x)) % parts
     for part in range(parts):
         learn = rows != part
-        find = segmenter(model, taught.x[learn], taught.classes[learn], seed=seed)
+        find = segmenter(model, taught.x[learn], taught.classes[learn], classes=len(taught.colours), seed=seed)
         found[~learn] = find(taught.x[~learn])
         progress(part + 1, parts)
     overlaps = []
@@ -126,14 +145,15 @@ def _held_out(model: Model, taught: Taught, seed: int, progress: Callable[[int, 
 
 
 def _write(
-    out: Path, folder: Path, names: Sequence[str], shaping: Shaping, find: Any, colours: Sequence[int]
-) -> list[tuple[Tensor, Tensor]]:
-    """A mask for each picture, below out/masks; gives the first pictures with their classes."""
+    out: Path, folder: Path, names: Sequence[str], shaping: Shaping, find: Any, colours: Sequence[Colour]
+) -> tuple[int, list[tuple[Tensor, Tensor]]]:
+    """A mask for each picture, below out/masks; gives their number, and the first pictures with their classes."""
     from fromnoise.model.store import write_file
     from fromnoise.tasks.parts import painted
     from fromnoise.tasks.pictures import fit_picture, read_image
 
     shown: list[tuple[Tensor, Tensor]] = []
+    written = 0
     for name in names:
         try:
             x = fit_picture(read_image(folder / name), shaping)
@@ -143,9 +163,10 @@ def _write(
         classes, file = find(x)[0], io.BytesIO()
         painted(classes, colours).save(file, "PNG")
         write_file(out / "masks" / Path(name).with_suffix(".png"), file.getvalue())
+        written += 1
         if len(shown) < SHOWN:
             shown.append((x[0], classes))
-    return shown
+    return written, shown
 
 
 def _overview(path: Path, shown: Sequence[tuple[Tensor, Tensor]], taught: Taught) -> None:

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     add_picture_arguments(parser, n=4)
     parser.add_argument(
-        "--drawn", action="store_true", help="IMAGE is itself the drawing, light lines on dark or dark ones on light"
+        "--drawn",
+        action="store_true",
+        help="IMAGE is itself the drawing, its lines light or dark, or the mask",
     )
     parser.add_argument("--steps", type=whole(1), help="steps of the walk; the model's own unless given")
     parser.add_argument("--weight", type=finite, help="of guidance towards the class")
@@ -37,19 +39,16 @@ def run(args: argparse.Namespace) -> None:
     out = check_out(args)
     from fromnoise.cli.sample import label_number
     from fromnoise.model import keep_memory, load
-    from fromnoise.model.conditions import brightness
-    from fromnoise.tasks import drawing, read_picture, traced
-    from fromnoise.tasks.told import weight_for
+    from fromnoise.tasks import drawing, traced
+    from fromnoise.tasks.pictures import read_image, read_picture
+    from fromnoise.tasks.trace import check_adapted, read_drawing
 
-    model = load(args.model, network=args.network)
-    picture = read_picture(Path(args.image), model)
-    given = drawing(model, picture)
-    if args.drawn:
-        given = brightness(picture)
-        given = 1 - given if given.mean() > 0.5 else given
+    model, path = load(args.model, network=args.network), Path(args.image)
+    check_adapted(model)
+    given = read_drawing(read_image(path), model) if args.drawn else drawing(model, read_picture(path, model))
     keep_memory()
-    label, began = label_number(args.label, model), time.perf_counter()
-    how: dict[str, Any] = {"label": label, "weight": weight_for(model, label, args.weight)}
+    how: dict[str, Any] = {"label": label_number(args.label, model), "weight": args.weight}
+    began = time.perf_counter()
     with bar(args.command, args.quiet) as update:
         drawn = traced(
             model, given, args.n, seed=args.seed, steps=args.steps, precision=args.precision,

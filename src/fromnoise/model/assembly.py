@@ -130,7 +130,7 @@ def check(config: Config) -> None:
         raise UserError("variance = learned and loss = hybrid go together: the bound is what trains a variance")
     if config.schedule["name"] == "flow" and process.prediction in ("eps", "score"):
         raise UserError("the flow schedule has no signal at t = 1: use --process.prediction flow, v or x_0")
-    if config.schedule["name"] == "flow" and process.loss in ("simple", "min-snr"):
+    if config.schedule["name"] == "flow" and process.loss in ("simple", "min-snr") and process.prediction != "class":
         raise UserError("the flow schedule has no signal at t = 1: use --process.loss clean or velocity")
     walk(config.sample, schedule)
     if config.sample.weight != 1 and not process.conditional:

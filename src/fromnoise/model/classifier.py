@@ -23,12 +23,12 @@ def class_log_probs(network: Callable[..., Tensor], x: Tensor, n: Level, horizon
 
     >>> import torch
     >>> from fromnoise.process import linear, at
-    >>> two = lambda x, time: torch.cat([0 * x, 0 * x + 1], 1)
+    >>> two = lambda x, time, label: torch.cat([0 * x, 0 * x + 1], 1)
     >>> class_log_probs(two, torch.zeros(1, 2), at(linear(10), 3), 10, 2).exp()
     tensor([[0.2689, 0.7311]])
     """
     time = (n.t / horizon).to(x).expand(len(x))
-    outputs = network((x / (n.alpha**2 + n.sigma**2).sqrt()).to(x.dtype), time).float()
+    outputs = network((x / (n.alpha**2 + n.sigma**2).sqrt()).to(x.dtype), time, None).float()
     return outputs.unflatten(1, (classes, -1)).flatten(2).mean(2).log_softmax(1)
 
 

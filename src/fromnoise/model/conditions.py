@@ -14,11 +14,15 @@ FAINT = 0.25
 
 
 def brightness(x: Tensor) -> Tensor:
-    """How bright pictures (n, C, H, W) in [-1, 1] are, (n, 1, H, W) in [0, 1]; of three channels by what an eye sees.
+    """How bright pictures (n, C, H, W) in [-1, 1] are, (n, 1, H, W) in [0, 1]; of colours by what an eye sees.
+
+    Of four channels the last is opacity, and what is transparent is white.
 
     >>> float(brightness(torch.ones(1, 3, 1, 1)))
     1.0
     """
+    if x.shape[1] == 4:
+        return 1 - x[:, 3:].clamp(-1, 1).add(1).div(2) * (1 - brightness(x[:, :3]))
     weights = [0.299, 0.587, 0.114] if x.shape[1] == 3 else [1 / x.shape[1]] * x.shape[1]
     return (x.clamp(-1, 1) * x.new_tensor(weights)[:, None, None]).sum(1, keepdim=True).add(1).div(2).clamp(0, 1)
 
@@ -71,7 +75,16 @@ def sketch(x: Tensor) -> Tensor:
     >>> sketch(torch.zeros(1, 1, 4, 4)).abs().max().item()
     0.0
     """
-    return F.avg_pool2d(F.pad(F.max_pool2d(edges(x), 3, 1, 1), (1, 1, 1, 1)), 3, 1)
+    return soften(edges(x))
+
+
+def soften(lines: Tensor) -> Tensor:
+    """Lines (n, 1, H, W) of 0 and 1 as of a soft pencil.
+
+    >>> soften(torch.ones(1, 1, 1, 1)).item()
+    0.1111111119389534
+    """
+    return F.avg_pool2d(F.pad(F.max_pool2d(lines, 3, 1, 1), (1, 1, 1, 1)), 3, 1)
 
 
 CONDITIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"edges": edges, "mask": mask, "sketch": sketch}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.errors import UserError
+from fromnoise.model.conditions import CONDITIONS
 from fromnoise.model.options import check_options, unknown
 from fromnoise.model.precision import PRECISIONS
 
@@ -34,7 +35,7 @@ class Process:
 
     def __post_init__(self) -> None:
         _not_negative(self, "process", "small", "small_noise")
-        _one_of(self, "process", "condition", ("", "edges", "mask", "sketch"))
+        _one_of(self, "process", "condition", ("", *CONDITIONS))
         if self.small and self.condition:
             raise UserError("process.small and process.condition are two things to be given: give one of them")
         if self.small == 1:

@@ -24,7 +24,7 @@ class Guidance:
     weaker    a model whose denoiser is D_0: an earlier checkpoint of the same run, say (autoguidance, Karras et al.
               2024); None is the model itself without a class (Ho & Salimans 2022)
     classifier  a classifier of noisy samples, by which D_1 is D_0 led to the class: D_0 + (sigma² / alpha) ∇ log
-              p(y|x_t) (Dhariwal & Nichol 2021); the model itself need not know classes
+              p(y|x_t) (Dhariwal & Nichol 2021), outside the interval D_0; the model itself need not know classes
 
     Raises UserError for an interval without numbers in it, a rescale outside [0, 1], and for both a weaker model and a
     classifier.
@@ -51,15 +51,15 @@ class Guidance:
     @property
     def calls(self) -> int:
         """Network calls where the model alone would make one, at most; a derivative counts as another."""
-        alone = self.weight == 0 and self.simple
         if self.classifier is not None:
-            return 1 if alone else 3 if self.simple else 4
-        return 1 if self.weight == 1 or alone else 2
+            return 3 if self.weight else 1
+        return 1 if self.weight == 1 or self.classless else 2
 
     @property
-    def simple(self) -> bool:
-        """Whether it acts everywhere, as it is."""
-        return self.interval == EVERYWHERE and not self.rescale
+    def classless(self) -> bool:
+        """Whether no class is told at all."""
+        everywhere = self.interval == EVERYWHERE and not self.rescale
+        return self.weight == 0 and (everywhere or self.classifier is not None)
 
 
 Weight = float | Guidance | None

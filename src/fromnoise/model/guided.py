@@ -54,9 +54,7 @@ def _classified(
     if labels is None:
         raise UserError("a classifier leads to a class: say which with label")
     log_prob = classifier.towards(labels, precision)
-    if how.simple:
-        return base if how.weight == 0 else climbed(base, log_prob, how.weight)
-    return extrapolate(base, climbed(base, log_prob), how.weight, interval=how.interval, rescale=how.rescale)
+    return climbed(base, log_prob, how.weight, interval=how.interval, rescale=how.rescale)
 
 
 def _beside(model: Model, weaker: Model) -> Model:

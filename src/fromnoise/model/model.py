@@ -152,8 +152,8 @@ class Model:
         if n < 1:
             raise UserError(f"the number of samples must be at least 1, got {n}")
         # What steers mostly asks for derivatives, whose memory grows with all samples that go through together.
-        led = isinstance(weight, Guidance) and weight.classifier is not None
-        steered = steer is not None or led or not isinstance(solver, str | None)
+        told = isinstance(weight, Guidance) and weight.classifier is not None
+        steered = steer is not None or told or not isinstance(solver, str | None)
         size = self.config.sample.batch if steered else max(1, ELEMENTS_AT_ONCE // max(1, self._numel()))
         parts = [slice(begin, min(begin + size, n)) for begin in range(0, n, size)]
         labels, start = self.labels(n, label, first, weight), None if start is None else self._started(start, n)

@@ -71,11 +71,20 @@ def _rescaled(mean: Tensor, like: Tensor, share: float) -> Tensor:
     return centre + ratio * (mean - centre)
 
 
-def climbed(denoise: Denoiser, log_prob: Callable[[Tensor, Level], Tensor], weight: float = 1.0) -> Denoiser:
+def climbed(
+    denoise: Denoiser,
+    log_prob: Callable[[Tensor, Level], Tensor],
+    weight: float = 1.0,
+    *,
+    interval: tuple[float, float] = EVERYWHERE,
+    rescale: float = 0.0,
+) -> Denoiser:
     """E[x_0|x_t] + weight (sigma² / alpha) ∇ log p(y|x_t): exactly E[x_0|x_t, y] at weight 1, by Tweedie's formula.
 
     `log_prob(x_t, level)`, (B,), is what is known of y at x_t, up to a constant: the log probability that a classifier
-    of noisy samples gives a class (Dhariwal & Nichol 2021), or the exact one of a law. The variance is left out.
+    of noisy samples gives a class (Dhariwal & Nichol 2021), or the exact one of a law. The variance stays that of the
+    denoiser. Outside `interval`, of lam = log(alpha / sigma), nothing is climbed; `rescale` is as in `extrapolate`,
+    with weight 1 for D_1.
 
     >>> from fromnoise.process import GaussianMixture, VP, at
     >>> law = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
@@ -85,12 +94,19 @@ def climbed(denoise: Denoiser, log_prob: Callable[[Tensor, Level], Tensor], weig
     True
     """
 
+    low, high = interval
+
     def guided(x: Tensor, n: Level) -> Denoised:
+        inside = (n.lam >= low) & (n.lam <= high)
+        base = denoise(x.detach(), n)
+        if weight == 0 or not bool(inside.any()):
+            return base
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             (slope,) = torch.autograd.grad(log_prob(x, n).sum(), x)
-        mean = denoise(x.detach(), n).mean
-        return Denoised(mean + weight * tweedie(n) * slope)
+        step = torch.where(inside.to(x.device), tweedie(n) * slope, 0.0)
+        mean = base.mean + weight * step
+        return base._replace(mean=_rescaled(mean, base.mean + step, rescale) if rescale else mean)
 
     return guided
 

@@ -13,6 +13,7 @@ from fromnoise.model import Model
 from fromnoise.process import at
 from fromnoise.sampling import Streams
 from fromnoise.tasks.restore import APART
+from fromnoise.tasks.told import check_levels, weight_for
 from fromnoise.tasks.vary import varied
 
 TIMES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -62,7 +63,14 @@ def find_anomalies(
 
 
 @torch.no_grad()
-def surprise(model: Model, x_0: Tensor, *, draws: int = 4, seed: int = 0) -> Tensor:
+def surprise(
+    model: Model,
+    x_0: Tensor,
+    *,
+    draws: int = 4,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
     """How badly pictures x_0 (n, *shape) are denoised for what there is in them, (n,), above 0.
 
     The squared error of E[x_0|x_t], its geometric mean over `TIMES`, over the total variation of the picture: without
@@ -74,6 +82,8 @@ def surprise(model: Model, x_0: Tensor, *, draws: int = 4, seed: int = 0) -> Ten
     >>> bool((surprise(fn.load("mnist"), odd, draws=1) > surprise(fn.load("mnist"), digits, draws=1)).all())
     True
     """
+    check_levels(model)
+    weight_for(model, None)
     x_0, denoise, found = x_0.to(model.device), model.denoiser(), []
     for number, time in enumerate(TIMES):
         level, error = at(model.schedule, time * model.schedule.T), torch.zeros(len(x_0), device=x_0.device)
@@ -81,6 +91,7 @@ def surprise(model: Model, x_0: Tensor, *, draws: int = 4, seed: int = 0) -> Ten
             noise = Streams(seed, 0, 1, draw=APART + number * draws + draw)(x_0[:1])
             mean = denoise(level.alpha * x_0 + level.sigma * noise, level).mean.clamp(-1, 1)
             error += (mean - x_0).square().flatten(1).mean(1) / draws
+            progress(number * draws + draw + 1, len(TIMES) * draws)
         found.append(error.clamp_min(1e-12).log())
     edges = [(x_0.narrow(axis, 1, size - 1) - x_0.narrow(axis, 0, size - 1)).abs().flatten(1).sum(1)
              for axis in (2, 3) if (size := x_0.shape[axis]) > 1]  # fmt: skip

@@ -68,12 +68,10 @@ def moved(x: Tensor, generator: torch.Generator) -> Tensor:
     n = len(x)
     angle, size = (torch.rand(2, n, generator=generator) * 2 - 1) * torch.tensor([[0.2], [0.1]])
     shift = (torch.rand(n, 2, 1, generator=generator) * 2 - 1) * 2 / 14
-    turn = (
-        torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(n, 2, 2) * (1 + size)[:, None, None]
-    )
-    grid = F.affine_grid(torch.cat([turn, shift], 2), list(x.shape), align_corners=False)
-    border = x.flatten(2).amin(2)[..., None, None]  # what comes in from outside is as dark as the picture is anywhere
-    return F.grid_sample(x - border, grid, align_corners=False) + border
+    wide = x.shape[3] / x.shape[2]  # the grid's units are the picture's sides
+    turn = torch.stack([angle.cos(), -angle.sin() / wide, angle.sin() * wide, angle.cos()], 1).view(n, 2, 2)
+    grid = F.affine_grid(torch.cat([turn * (1 + size)[:, None, None], shift], 2), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False, padding_mode="border")
 
 
 def classifier(
@@ -86,7 +84,7 @@ def classifier(
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         network = Classes(data.x.shape[1], classes)
     weights = 1.0 / data.labels.bincount(minlength=classes).clamp_min(1)[data.labels] if evenly else None
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-2, fused=True)

@@ -33,10 +33,11 @@ def shaping_of(model: Model) -> Shaping:
 
 def fit_picture(image: Image.Image, shaping: Shaping) -> Tensor:
     """(1, C, H, W) in [-1, 1]. Raises UserError for an image whose values have no meaning as gray or colour."""
-    return torch.from_numpy(np.array(_bytes(image, shaping), np.float32))[None] / 127.5 - 1
+    return torch.from_numpy(np.array(bytes_of(image, shaping), np.float32))[None] / 127.5 - 1
 
 
-def _bytes(image: Image.Image, shaping: Shaping) -> np.ndarray:
+def bytes_of(image: Image.Image, shaping: Shaping) -> np.ndarray:
+    """An image brought to a shape, (C, H, W) uint8. Raises UserError where its values have no meaning."""
     try:
         return to_array(image, shaping)
     except Exception as error:  # an image can hold anything
@@ -72,7 +73,7 @@ def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
     """
     hidden = _hidden(text, image)
     how = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
-    known = torch.from_numpy(_bytes(hidden, how)[0] == 0)
+    known = torch.from_numpy(bytes_of(hidden, how)[0] == 0)
     if bool(known.all()):
         raise UserError(f"the mask {text} hides nothing of the picture as the model sees it")
     if not bool(known.any()):
@@ -101,7 +102,7 @@ def _hidden(text: str, image: Image.Image) -> Image.Image:
         return hidden
     painted = read_image(Path(text))
     # As a picture on black: what is transparent is not white, and numbers of any range are those of a picture.
-    gray = _bytes(painted, Shaping(painted.height, painted.width, 1, "stretch", "box", "black"))
+    gray = bytes_of(painted, Shaping(painted.height, painted.width, 1, "stretch", "box", "black"))
     if gray.max() <= 127:
         raise UserError(f"the mask {text} is nowhere white, which is what is to be filled")
     mask = Image.fromarray(gray[0])

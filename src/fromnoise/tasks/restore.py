@@ -37,6 +37,8 @@ RATE = 2.0
 
 SWARM = 16
 """Particles that compete for each picture of method `particles`."""
+MOST = 16
+"""Pictures of that method at once."""
 BELIEF = 0.1
 """The least noise of what was seen for them: without any, the weights of all are zero."""
 
@@ -111,7 +113,13 @@ METHODS: Mapping[str, Method] = {
         250, _repaint, 1, 1, True, "RePaint: what is known is put in at each level (Lugmayr et al. 2022)"
     ),
     "particles": Method(
-        100, _ancestral, 2 * SWARM, 0, False, f"{SWARM} that compete for each picture (twisted; Wu et al. 2023)", SWARM
+        100,
+        _ancestral,
+        2 * SWARM,
+        2 * SWARM,
+        False,
+        f"{SWARM} that compete for each picture (twisted; Wu et al. 2023)",
+        SWARM,
     ),
 }
 
@@ -139,6 +147,10 @@ def restoring(
     if model.facts.kind != "images":
         raise UserError(f"only images can be restored, and this model knows {model.facts.kind}")
     check_levels(model)
+    if way.swarm and n > MOST:
+        raise UserError(
+            f"{way.swarm} particles a picture take as much memory: at most {MOST} pictures at once, not {n}"
+        )
     if n < 1 or len(seen.y) not in (1, n):
         raise UserError(f"one thing was seen, or one for each of {n} pictures, at least 1; got {len(seen.y)}")
     weight = weight_for(model, label)
@@ -203,7 +215,8 @@ def restored(model: Model, seen: Observation, n: int = 1, *, first: int = 0, lab
     (torch.Size([2, 1, 28, 28]), True)
     """
     labels = labels_of(model.classes, label, n, model.device)
-    size, parts = model.config.sample.batch, []
+    swarm = max(1, chosen_method(how.get("method", "pgdm"), how.get("mask")).swarm)
+    size, parts = max(1, model.config.sample.batch // swarm), []
     for begin in range(0, max(n, 1), size):
         some = slice(begin, min(begin + size, n))
         part = seen if len(seen.y) != n else replace(seen, y=seen.y[some])

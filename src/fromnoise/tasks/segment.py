@@ -72,12 +72,20 @@ class Segmenter:
 
 
 def segmenter(
-    model: Model, x_0: Tensor, masks: Tensor, *, steps: int = 200, decay: float = 1e-2, seed: int = 0
+    model: Model,
+    x_0: Tensor,
+    masks: Tensor,
+    *,
+    classes: int | None = None,
+    steps: int = 200,
+    decay: float = 1e-2,
+    seed: int = 0,
 ) -> Segmenter:
     """Learn a Segmenter from pictures x_0 (n, C, H, W) and the class of each pixel, masks (n, H, W), int64 from 0.
 
     The head alone learns, for `steps` of AdamW on 4,096 pixels, so that 50 pictures take seconds. Raises UserError
-    where pictures and masks do not go together, and for classes that are negative or leave most numbers out.
+    where pictures and masks do not go together, and for classes that are negative, above the number of `classes`, or,
+    unless that is given, leave most numbers out.
 
     >>> import fromnoise as fn
     >>> x = fn.data.load("mnist", fit="pad", size=28).batch(range(4))
@@ -88,14 +96,16 @@ def segmenter(
     if masks.shape != (len(x_0), *x_0.shape[-2:]) or masks.is_floating_point() or bool((masks < 0).any()):
         raise UserError(f"masks hold whole numbers from 0, (n, H, W) like the pictures, not {tuple(masks.shape)}")
     masks = masks.long()
-    if 2 * len(masks.unique()) <= int(masks.max()):
+    if classes is not None and int(masks.max()) >= classes:
+        raise UserError(f"masks hold the class {int(masks.max())}, and there are {classes}, from 0")
+    if classes is None and 2 * len(masks.unique()) <= int(masks.max()):
         raise UserError(f"of the classes 0, 1, ... {int(masks.max())} most have no pixel: number them without gaps")
     seen = torch.cat([features(model, part) for part in x_0.split(model.config.sample.batch)])
     centre, scale = seen.mean((0, 2, 3), keepdim=True), seen.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
     pixels = ((seen - centre) / scale).movedim(1, -1).flatten(0, 2)
     wanted = masks.flatten().to(pixels.device)
     generator = torch.Generator().manual_seed(seed)
-    head = nn.Linear(pixels.shape[1], int(masks.max()) + 1).to(pixels.device)
+    head = nn.Linear(pixels.shape[1], classes or int(masks.max()) + 1).to(pixels.device)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     optimizer = torch.optim.AdamW(head.parameters(), 3e-3, weight_decay=decay)

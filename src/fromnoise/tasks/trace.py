@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
+from fromnoise.data.decode import Shaping
 from fromnoise.errors import UserError
 from fromnoise.model import Model
-from fromnoise.model.conditions import CONDITIONS
+from fromnoise.model.conditions import CONDITIONS, soften
+from fromnoise.tasks.pictures import bytes_of, shaping_of
+from fromnoise.tasks.told import weight_for
 
 
 def drawing(model: Model, x_0: Tensor) -> Tensor:
@@ -20,11 +27,33 @@ def drawing(model: Model, x_0: Tensor) -> Tensor:
     return CONDITIONS[model.config.process.condition](x_0)
 
 
+def read_drawing(image: Image.Image, model: Model) -> Tensor:
+    """A drawing as the adapted model is given it, (1, 1, H, W) in [0, 1], of an image of any size and mode.
+
+    Lines are light on dark or dark on light, whichever there is less of, and thin ones stay when they are made small;
+    of a mask what is light is bright. Raises UserError as `drawing` does.
+    """
+    check_adapted(model)
+    kind, shaping = model.config.process.condition, shaping_of(model)
+    paper = Shaping(image.height, image.width, 1, "stretch", "box", "white")
+    pixels = bytes_of(image, paper)[0]
+    if kind != "mask":
+        pixels = 255 - pixels if pixels.mean() > 127.5 else pixels
+        scales = image.width / shaping.width, image.height / shaping.height
+        wide = int((min if shaping.fit == "crop" else max)(scales)) // 2 * 2 + 1
+        lines = Image.fromarray(pixels).filter(ImageFilter.MaxFilter(min(wide, 255))) if wide > 1 else pixels
+        pixels = np.asarray(lines)
+    small = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
+    given = torch.from_numpy(bytes_of(Image.fromarray(pixels), small).astype(np.float32) / 255)[None]
+    lines = (given > 0.5).float()
+    return soften(lines) if kind == "sketch" else lines
+
+
 def traced(model: Model, drawings: Tensor, n: int | None = None, **how: Any) -> Tensor:
     """n pictures along drawings (m, 1, H, W) in [0, 1], the i-th along drawing i % m: (n, *shape) in [-1, 1].
 
-    n is m unless given; `how` are other arguments of `Model.sample`. Raises UserError as `drawing` does, and for
-    drawings of another size.
+    n is m unless given; `how` are other arguments of `Model.sample`; without a label no class is told. Raises UserError
+    as `drawing` does, and for drawings of another size.
 
     >>> import torch
     >>> import fromnoise as fn
@@ -35,6 +64,7 @@ def traced(model: Model, drawings: Tensor, n: int | None = None, **how: Any) -> 
     this model was not adapted to drawings
     """
     check_adapted(model)
+    how |= {"weight": weight_for(model, how.get("label"), how.get("weight"))}
     return model.sample(n or len(drawings), given=drawings, **how)
 
 
@@ -50,8 +80,6 @@ def along(model: Model, x: Tensor, drawings: Tensor, reach: int = 1) -> float:
     Of a drawing's lines the share that the pictures have (recall) and of the pictures' lines the share that the
     drawings have (precision), each line met by one at most `reach` pixels away; 2 p r / (p + r), over all pictures.
     """
-    from torch.nn.functional import max_pool2d
-
     found, wanted = drawing(model, x) > 0.5, drawings > 0.5
     near = [max_pool2d(lines.float(), 2 * reach + 1, 1, reach) > 0.5 for lines in (found, wanted)]
     precision = (found & near[1]).sum() / found.sum().clamp_min(1)

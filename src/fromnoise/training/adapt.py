@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from torch import nn
 
 from fromnoise.errors import UserError
-from fromnoise.model import Config, load
+from fromnoise.model import Config, Model, load
 from fromnoise.networks import UNet
 
 STEPS = 2000
@@ -39,3 +41,15 @@ def adapted(name: str, condition: str, network: str | type[nn.Module] | None = N
         "train.lr": FASTER * config.train.lr,
     }  # fmt: skip
     return config.override(changes)
+
+
+def check_adapter(config: Config, base: Model) -> None:
+    """See that the network inside an adapter is asked as it learned to be. Raises UserError."""
+    own, facts = base.config, config.facts
+    same = dataclasses.replace(own.process, condition=config.process.condition, times=config.process.times)
+    if config.schedule != own.schedule or config.process != same:
+        raise UserError("an adapter has its model's schedule and process: leave [schedule] and [process] as they are")
+    if not config.process.condition:
+        raise UserError("an adapter is given something: say what with --process.condition edges, mask or sketch")
+    if own.process.conditional and facts is not None and facts.classes != base.facts.classes:
+        raise UserError(f"these data have other classes than the model: {', '.join(base.facts.classes[:5])}")

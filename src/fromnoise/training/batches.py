@@ -81,16 +81,19 @@ class Blocks:
         return self._ready[place]
 
 
-def given_to_samples(config: Config, data: Dataset) -> Tensor | None:
-    """What the samples drawn while training are given, (train.samples, ...): that of the first data, or None."""
+def given_to_samples(config: Config, data: Dataset) -> tuple[Tensor | None, Tensor | None]:
+    """What the samples drawn while training are given, (train.samples, ...), and their classes: the first data's.
+
+    None for what they are not given, and for classes where they are given nothing: they take each in turn.
+    """
     index = [i % len(data) for i in range(config.train.samples)]
-    factor = config.process.small
+    factor, given = config.process.small, data.batch_given(index)
     if config.process.condition:
-        return CONDITIONS[config.process.condition](data.batch(index))
-    if not factor:
-        return data.batch_given(index)
-    small = shrunk(factor)(data.batch(index))
-    return given_small(small, factor, torch.zeros(len(index)), torch.zeros_like(small))
+        given = CONDITIONS[config.process.condition](data.batch(index))
+    elif factor:
+        small = shrunk(factor)(data.batch(index))
+        given = given_small(small, factor, torch.zeros(len(index)), torch.zeros_like(small))
+    return given, None if given is None or not config.process.conditional else data.batch_labels(index)
 
 
 class Batches:

@@ -76,6 +76,8 @@ def _found(config: Config, network: str | type[nn.Module] | None) -> tuple[Datas
     data = load_data(str(config.data.get("name", "")), **options)
     facts = facts_of(data)
     _check_small(config, facts)
+    if config.process.prediction == "class" and facts.given:
+        raise UserError("a classifier of noisy samples is given nothing besides: leave --data.given out")
     return data, dataclasses.replace(facts, given=given_shape(config.process, facts))
 
 

@@ -20,6 +20,7 @@ from fromnoise.model.assembly import count_parameters, make_network, make_schedu
 from fromnoise.model.config import Train
 from fromnoise.networks import Adapted
 from fromnoise.training import checkpoint, log
+from fromnoise.training.adapt import check_adapter
 from fromnoise.training.batches import Batch, given_to_samples
 from fromnoise.training.draws import mix
 from fromnoise.training.ema import Averaged
@@ -40,7 +41,7 @@ class Loop:
         assert facts is not None
         self.config, self.run, self.total = config, run, _length(train, data)
         self.skipped = () if data is None else tuple(data.skipped)
-        self.shown = None if data is None else given_to_samples(config, data)
+        self.shown, self.shown_labels = (None, None) if data is None else given_to_samples(config, data)
         if config.process.conditional and not facts.classes:
             raise UserError("process.conditional needs labels, and these data have none")
         if train.flip and facts.kind != "images":
@@ -56,6 +57,8 @@ class Loop:
             torch.manual_seed(mix(train.seed, "weights", 0))
             self.bare = make_network(config, facts, network)
         if train.init and not (run and checkpoints(run)):
+            if isinstance(self.bare, Adapted):
+                check_adapter(config, load(train.init, device="cpu", network=network))
             begin_from(self.bare, train.init, network)
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
@@ -238,7 +241,7 @@ class Loop:
         """Each process draws its share: none waits for another."""
         world, train = self.accelerator.num_processes, self.config.train
         model, share = self.model(), math.ceil(train.samples / world)
-        labels = model.labels(share * world)
+        labels = model.labels(share * world) if self.shown_labels is None else self.shown_labels[: share * world]
         first = self.accelerator.process_index * share
         mine = None if labels is None else labels[first : first + share]
         precision = train.precision if self.config.sample.precision == "auto" else None  # the same in all processes
@@ -285,11 +288,12 @@ def begin_from(network: nn.Module, name: str, own: str | type[nn.Module] | None 
     >>> begin_from(model.network, "swissroll")
     """
     weights = load(name, device="cpu", network=own).network.state_dict()
-    learns = network.base if isinstance(network, Adapted) else network
+    whole = weights.keys() == network.state_dict().keys()
+    learns = network.base if isinstance(network, Adapted) and not whole else network
     if {key: w.shape for key, w in weights.items()} != {key: w.shape for key, w in learns.state_dict().items()}:
         raise UserError(f"train.init {name}: its network is another; give the same [network], data shape and classes")
     learns.load_state_dict(weights)
-    if isinstance(network, Adapted):
+    if isinstance(network, Adapted) and not whole:
         network.begin()
 
 

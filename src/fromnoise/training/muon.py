@@ -62,7 +62,7 @@ def hidden_weights(network: nn.Module, least: int = 16) -> list[Tensor]:
     >>> [tuple(weight.shape) for weight in hidden_weights(net)]
     [(32, 32)]
     """
-    ends = [getattr(network, name, None) for name in ("door", "last")]
+    ends = [part for name, part in network.named_modules() if name.rpartition(".")[2] in ("door", "last")]
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     layers = [part for part in network.modules() if isinstance(part, kinds) and part not in ends]
     weights = {id(layer.weight): layer.weight for layer in layers}  # two layers may share one
