@@ -14,6 +14,7 @@ SHORT = "--quiet --train.batch 4 --train.steps 2 --train.log_every 1 --train.war
 def edged(runs, trained, monkeypatch):
     """A run adapted to edges, and an image of awkward size and mode."""
     shaded = np.linspace(0, 255, 17 * 31).reshape(31, 17).astype(np.uint8)
+    shaded[10:20, 4:13] = 255  # an edge all around
     Image.fromarray(shaded).convert("LA").save("own.png")
     done(f"adapt pets --condition edges --out edged --data.name {trained / 'photos'} --data.size 8 {SHORT}")
     return "edged"
@@ -26,6 +27,16 @@ def test_pictures_along_a_picture_and_along_a_drawing(edged):
     assert len(list(Path("folder").glob("*.png"))) == 2
     done(f"trace {edged} own.png -n 3 --out again.png --steps 4 --quiet")
     assert np.array_equal(np.asarray(Image.open("again.png")), np.asarray(Image.open("traced.png")))
+
+
+def test_an_empty_drawing_is_said(edged):
+    Image.new("L", (20, 20), 90).save("flat.png")
+    ink = Image.new("RGBA", (30, 30), (255, 255, 255, 0))
+    ink.paste((255, 255, 255, 255), (3, 12, 27, 15))  # white on what is transparent
+    ink.save("ink.png")
+    refused(f"trace {edged} flat.png --out a.png", "no edges as the model sees it, or is it a drawing")
+    refused(f"trace {edged} flat.png --drawn --out a.png", "of one colour")
+    done(f"trace {edged} ink.png --drawn --out a.png --steps 2 --quiet")
 
 
 @pytest.mark.parametrize(

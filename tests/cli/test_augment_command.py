@@ -46,7 +46,7 @@ def test_the_folder_balances_the_data(few, trained):
     ("line", "says"),
     [
         ("augment pets photos --out photos", "not empty"),
-        ("augment table photos --out more", "by class"),
+        ("augment table photos --out more", "does not know classes"),
         ("augment pets photos --out more --to 1", "above 1"),
         ("augment pets photos --out more --test photos", "all pictures of --test photos are among the data"),
         ("augment pets none --out more", "none"),

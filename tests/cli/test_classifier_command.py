@@ -29,5 +29,10 @@ def test_a_mistake_is_one_line(teller, trained):
     refused("sample pets -n 1 --classifier pets --out a.png", "tells no classes")
     refused(f"sample pets -n 1 --classifier {teller} --label bird --out a.png", "bird")
     refused(f"sample pets -n 1 --classifier {teller} --weaker pets --out a.png", "give one of them")
-    refused(f"sample table -n 1 --classifier {teller} --out a.png", "other data or levels")
+    refused(f"sample table -n 1 --classifier {teller} --out a.png", "knows samples of 3 x 8 x 8, the model draws 2")
+    refused(f"classify {teller} -n 1", "tells classes of noisy samples")
+    refused(
+        f"train {trained / 'photos'} --out pets --classifier {IMAGES}", "pets draws samples: leave --classifier out"
+    )
+    refused(f"train {trained / 'photos'} --out {teller} {IMAGES}", "tells is a classifier: add --classifier")
     refused(f"train {trained / 'table.csv'} --out t --classifier", "two classes or more")

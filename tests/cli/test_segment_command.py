@@ -89,7 +89,8 @@ def test_a_broken_picture_is_left_out_and_said(painted):
 def test_a_mistake_is_one_line(painted):
     Path("few").mkdir()
     Image.open("masks/b/0.png").save("few/0.png")
-    refused("segment mnist digits --masks few --out found", "paint two or more")
+    refused("segment mnist digits --masks few --out found", "and two must")
+    refused("segment mnist digits --masks digits --out found", "one of their own")
     refused("segment mnist digits --masks nowhere --out found", "nowhere is no folder")
     refused("segment mnist digits --masks masks --out digits", "not empty")
     refused("segment swissroll digits --masks masks --out found", "knows points")

@@ -75,7 +75,7 @@ def test_moved_pictures_stay_what_they_are():
 
 
 def test_what_cannot_be():
-    with pytest.raises(UserError, match="pictures by class"):
+    with pytest.raises(UserError, match="does not know classes"):
         synthesised(fn.load("swissroll"), [1])
     with pytest.raises(UserError, match="of each of 10 classes"):
         synthesised(fn.load("mnist"), [1, 2])

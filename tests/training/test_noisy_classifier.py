@@ -151,7 +151,7 @@ def test_it_draws_nothing_and_a_model_tells_no_classes(pair):
         tell.model.sample(1)
     with pytest.raises(UserError, match="tells no classes"):
         Classifier(model)
-    with pytest.raises(UserError, match="other data or levels"):
+    with pytest.raises(UserError, match="knows samples of 2, the model draws 1 x 28 x 28"):
         fn.load("mnist").sample(1, weight=Guidance(1.0, classifier=tell))
     with pytest.raises(UserError, match="give one of them"):
         Guidance(2.0, weaker=model, classifier=tell)

@@ -11,6 +11,7 @@ from fromnoise.cli.arguments import finite, whole
 from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
 from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, write_numbers
 from fromnoise.cli.progress import bar
+from fromnoise.cli.restoring import opaque
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=whole(1), default=4, help="times that each is brought back (default 4)")
     parser.add_argument("--steps", type=whole(1), help="steps of the whole way; the model's own unless given")
     parser.add_argument(
-        "--normal", nargs="+", metavar="CLASS", help="classes of DATA as they should be: gives an AUROC"
+        "--normal",
+        nargs="+",
+        action="extend",
+        metavar="CLASS",
+        help="classes of DATA as they should be, for an AUROC",
     )
     parser.add_argument("--seed", type=whole(0), default=0, help="of what is chosen and of the noise (default 0)")
     parser.add_argument("--out", required=True, metavar="FILE", help="a .png of the strangest, or a .csv of all scores")
@@ -113,7 +118,8 @@ def _normal(args: argparse.Namespace, data: Any, index: Any) -> Tensor | None:
             raise unknown("class", name, data.classes)
     known = torch.tensor([data.classes[label] in args.normal for label in labels.tolist()])
     if bool(known.all()) or not bool(known.any()):
-        raise UserError(f"of {len(index)} pictures {'all' if known.all() else 'none'} are normal: raise -n")
+        more = "raise -n" if len(index) < len(data) else "give others beside them, in class folders"
+        raise UserError(f"of {len(index)} pictures {'all' if known.all() else 'none'} are normal: {more}")
     return known
 
 
@@ -136,5 +142,6 @@ def _draw(args: argparse.Namespace, model: Model, numbers: list[int], x_0: Tenso
             progress=lambda done, total: update(done, total, ""),
         )  # fmt: skip
     maps = (found.maps[:, None] / found.maps.max().clamp_min(1e-6) * 2 - 1).expand(-1, x_0.shape[1], -1, -1)
+    maps = opaque(maps)
     groups = [("picture", [x_0]), ("brought back", [found.restored]), ("difference", [maps])]
     save(restored_figure(groups), Path(args.out), caption=f"the strangest of {n} pictures, numbers {numbers}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 Each class gets as many pictures as the largest has, or --to so many: --out is a folder of class folders with those that
 were drawn. With --test, pictures that the model has not seen, small classifiers are trained on the data as they are,
-with few pictures repeated, moved, and with the drawn ones; they say what is worth it.
+with few pictures repeated, moved, and with the drawn ones: what each is worth.
 
 examples:
   fromnoise augment runs/cells cells/ --out more
@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> None:
     check_numbers(args.json)
     from fromnoise.model import keep_memory, load
     from fromnoise.tasks.augment import lacking, synthesised
+    from fromnoise.tasks.told import check_classes
 
     model = load(args.model, network=args.network)
-    if not model.classes or model.facts.kind != "images":
-        raise UserError("this takes a model that draws pictures by class; train with --process.conditional true")
+    check_classes(model)
     keep_memory()
     real = _labelled(args.data, args.changes, model)
     test = _apart(real, _test(args, model), args.test) if args.test else None
@@ -100,6 +100,9 @@ def _apart(real: Labelled, test: Labelled, name: str) -> Labelled:
     rows = [i for i, row in enumerate(test.x.numpy()) if row.tobytes() not in known]
     if not rows:
         raise UserError(f"all pictures of --test {name} are among the data: give pictures that the model has not seen")
+    missing = set(real.labels.tolist()) - set(test.labels[rows].tolist())
+    if missing:
+        raise UserError(f"--test {name} has no pictures of some classes of the data: each must be there")
     if len(rows) < len(test.x):
         note(f"{len(test.x) - len(rows)} of {len(test.x)} pictures of {name} are among the data and left out")
     return type(test)(test.x[rows], test.labels[rows])
@@ -161,5 +164,6 @@ def _told(name: str, trials: list[dict[str, float]]) -> dict[str, Any]:
     found, gain = mean([t[name] for t in trials]), mean([t[name] - t["duplicates"] for t in trials])
     more = f"   {gain.value:+.3f} over duplicates ({gain.low:+.3f} to {gain.high:+.3f})" if name != "duplicates" else ""
     print(f"  {name:18} {found.value:.3f} ({found.low:.3f} to {found.high:.3f}){more}")
+    found = found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
     interval, gained = [found.low, found.high], [gain.low, gain.high]
     return {"value": found.value, "interval": interval, "gain": gain.value, "gain_interval": gained}

@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> None:
     check_apart((args.out, args.json), (args.data,))
     from fromnoise.model import keep_memory, load
     from fromnoise.tasks.classify import class_errors
+    from fromnoise.tasks.told import check_classes
 
     model = load(args.model, network=args.network)
-    if not model.config.process.conditional:
-        raise UserError("this model does not know classes; train one with --process.conditional true")
+    check_classes(model)
     keep_memory()
     data, what = data_for(args, model)
     index = chosen_rows(data, args.n, args.seed)

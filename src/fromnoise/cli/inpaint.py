@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fromnoise.cli.restoring import add_method_arguments, add_picture_arguments, check_out, restore
+from fromnoise.cli.restoring import add_method_arguments, add_picture_arguments, check_out, opaque, restore
 
 EPILOG = """\
 The mask is an image whose white is to be filled, of the picture's proportions; a box LEFT,TOP,RIGHT,BOTTOM in the
@@ -37,5 +37,5 @@ def run(args: argparse.Namespace) -> None:
     image, shaping = read_image(Path(args.image)), shaping_of(model)
     picture, mask = fit_picture(image, shaping), read_mask(args.mask, image, shaping)
     operator = kept(mask)
-    hole = picture.where(mask, 0.0)  # gray
+    hole = picture.where(mask, opaque(0 * picture))  # gray
     restore(args, model, [picture, hole], Observation(operator(picture), operator), mask)

@@ -103,6 +103,11 @@ def restore(
     note(f"{count(args.n, 'picture')} in {seconds:.1f} s ({precision}): {out}")
 
 
+def opaque(x: Tensor) -> Tensor:
+    """Pictures (n, C, H, W) of which nothing is transparent, for what is shown beside those that were drawn."""
+    return x if x.shape[1] != 4 else x.clone().index_fill_(1, x.new_tensor([3]).long(), 1.0)
+
+
 def write_row(out: Path, before: list[Tensor], drawn: Tensor, caption: str) -> None:
     """A .png with the pictures that were given, (1, C, H, W) each, and all drawn; or a folder of these alone."""
     import torch

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 Pictures that have a mask of their name in --masks teach; all others in the folder get one, at the model's size. In a
 mask each colour is a class: a PNG painted without soft edges, as large as its picture. How well it goes is said, too:
-each taught picture is segmented by what the others teach, in five parts.
+each taught picture is segmented by what the others teach, in five parts. A model that crops sees a picture's middle.
 
 examples:
   fromnoise segment runs/cells cells/ --masks painted/ --out found
@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
     for folder in (images, masks):
         if not folder.is_dir():
             raise UserError(f"{folder} is no folder; give one of {'pictures' if folder == images else 'masks'}")
+    if masks.resolve() == images.resolve():
+        raise UserError("--masks is the folder of the pictures: put the masks into one of their own")
     from fromnoise.data.images import find_images
     from fromnoise.model import keep_memory, load
     from fromnoise.tasks import segmenter
@@ -77,14 +79,19 @@ def run(args: argparse.Namespace) -> None:
     known = [name for stem, name in names.items() if stem in painted]
     others = [name for stem, name in names.items() if stem not in painted] or known
     if len(known) < 2:
+        wanted, there = next(iter(names.values()), "a.png"), next(iter(painted.values()))
         raise UserError(
-            f"{count(len(known), 'picture')} of {images} has a mask of its name in {masks}: paint two or more"
+            f"of the pictures in {images} {len(known)} have a mask of their name in {masks}, and two must: that of "
+            f"{wanted} is {masks / Path(wanted).with_suffix('.png')}; there is {there}"
         )
     keep_memory()
     with bar("learning", args.quiet) as update:
         taught = _taught([(images / name, painted[_stem(name)]) for name in known], shaping)
         scores = _held_out(model, taught, args.seed, lambda done, total: update(done, total + 1, ""))
         find = segmenter(model, taught.x, taught.classes, classes=len(taught.colours), seed=args.seed)
+    for number, (red, green, blue) in enumerate(taught.colours):
+        part = 100 * float((taught.classes == number).double().mean())
+        print(f"  class {number}: #{red:02x}{green:02x}{blue:02x}, {part:.2g} % of the taught pixels")
     written, shown = _write(out, images, others, shaping, find, taught.colours)
     _overview(out / "overview.png", shown, taught)
     said = f"{100 * scores['accuracy']:.1f} % of the pixels of {count(len(known), 'picture')} told by the others"
@@ -178,8 +185,10 @@ def _overview(path: Path, shown: Sequence[tuple[Tensor, Tensor]], taught: Taught
     from fromnoise.figures import save
     from fromnoise.figures.pictures import grid
 
-    palette = colormaps["tab20"](np.arange(len(taught.colours)) % 20)[:, :3]
-    palette[0] = 0  # the first is mostly the ground
+    palette = np.asarray(taught.colours) / 255
+    if all(red == green == blue for red, green, blue in taught.colours):
+        palette = colormaps["tab20"](np.arange(len(palette)) % 20)[:, :3]
+        palette[0] = 0  # the first is mostly the ground
     tiles = []
     for x, classes in shown:
         colour = x.expand(3, -1, -1) if len(x) == 1 else x[:3]

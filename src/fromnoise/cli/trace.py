@@ -10,7 +10,8 @@ from typing import Any
 from fromnoise.cli.arguments import finite, whole
 from fromnoise.cli.outputs import count, note, write_numbers
 from fromnoise.cli.progress import bar
-from fromnoise.cli.restoring import add_picture_arguments, check_out, write_row
+from fromnoise.cli.restoring import add_picture_arguments, check_out, opaque, write_row
+from fromnoise.errors import UserError
 
 EPILOG = """\
 RUN was adapted: fromnoise adapt RUN --condition edges. The picture written shows the drawing first.
@@ -46,6 +47,9 @@ def run(args: argparse.Namespace) -> None:
     model, path = load(args.model, network=args.network), Path(args.image)
     check_adapted(model)
     given = read_drawing(read_image(path), model) if args.drawn else drawing(model, read_picture(path, model))
+    if not bool(given.any()):
+        more = "" if args.drawn else ", or is it a drawing itself? Then add --drawn"
+        raise UserError(f"{path} has no {model.config.process.condition} as the model sees it{more}")
     keep_memory()
     how: dict[str, Any] = {"label": label_number(args.label, model), "weight": args.weight}
     began = time.perf_counter()
@@ -55,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
             progress=lambda done, total: update(done, total, ""), **how,
         )  # fmt: skip
     seconds = time.perf_counter() - began
-    shown = (2 * given - 1).expand(-1, model.facts.shape[0], -1, -1)
+    shown = opaque((2 * given - 1).expand(-1, model.facts.shape[0], -1, -1))
     write_row(out, [shown], drawn.cpu(), f"{args.command} with {args.model}, seed {args.seed}")
     steps = model.steps(args.steps)
     write_numbers(args.json, {"out": str(out), "n": args.n, "steps": steps, "seconds": seconds, "seed": args.seed})

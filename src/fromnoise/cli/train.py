@@ -130,7 +130,7 @@ def _introduce(event: Any) -> None:
     data = f"{count(facts.n, facts.kind[:-1])} of {shape}"
     hint = ""
     process = event.config.process
-    if facts.classes and not process.conditional and process.prediction != "class":
+    if facts.classes and not (process.conditional or process.condition) and process.prediction != "class":
         names = ", ".join(facts.classes[:3]) + (", ..." if len(facts.classes) > 3 else "")
         hint = f"; {len(facts.classes)} classes ({names}) are not used, --process.conditional true samples by class"
     note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}{hint}")

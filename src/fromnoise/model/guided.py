@@ -45,16 +45,27 @@ def _classified(
     model: Model, classifier: Classifier, base: Denoiser, labels: Tensor | None, how: Guidance, precision: str
 ) -> Denoiser:
     """The model itself, told no class, led by the classifier."""
-    other, (mine, its) = classifier.model, (_levels(m) for m in (model, classifier.model))
-    units = [(m.facts.shape, m.facts.centre, m.facts.scale) for m in (model, other)]
-    if units[0] != units[1] or not torch.equal(mine, its):
-        raise UserError("the classifier knows other data or levels: train it on the data and schedule of the model")
+    _check_beside(model, classifier.model)
     if model.classes and model.config.train.label_dropout == 0:
         raise UserError("a classifier leads a model that is told no class, and this one knows nothing without one")
     if labels is None:
         raise UserError("a classifier leads to a class: say which with label")
     log_prob = classifier.towards(labels, precision)
     return climbed(base, log_prob, how.weight, interval=how.interval, rescale=how.rescale)
+
+
+def _check_beside(model: Model, other: Model) -> None:
+    """Raise UserError where a classifier cannot read what a model draws, and say why."""
+    mine, its = model.facts, other.facts
+    shapes = [" x ".join(map(str, f.shape)) for f in (mine, its)]
+    if shapes[0] != shapes[1]:
+        raise UserError(f"the classifier knows samples of {shapes[1]}, the model draws {shapes[0]}: train it on those")
+    if (mine.centre, mine.scale) != (its.centre, its.scale):
+        raise UserError("the classifier knows data of another centre and scale: train it on those of the model")
+    if not torch.equal(_levels(model), _levels(other)):
+        told = model.config.schedule
+        say = " ".join(f"--schedule.{key} {value}" for key, value in told.items())
+        raise UserError(f"the classifier knows other levels of noise than the model: train it with {say}")
 
 
 def _beside(model: Model, weaker: Model) -> Model:

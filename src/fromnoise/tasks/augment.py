@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fromnoise.errors import UserError
 from fromnoise.evaluation.digits import Classes
 from fromnoise.model import Model
+from fromnoise.tasks.told import check_classes
 
 BATCH, RATE = 128, 4e-3
 """Of the classifiers."""
@@ -50,8 +51,9 @@ def synthesised(
     >>> drawn.x.shape, drawn.labels.tolist()
     (torch.Size([3, 1, 28, 28]), [1, 1, 2])
     """
-    if not model.classes or model.facts.kind != "images":
-        raise UserError("this takes a model that draws pictures by class; train with --process.conditional true")
+    check_classes(model)
+    if model.facts.kind != "images":
+        raise UserError(f"this takes a model of images, and this one knows {model.facts.kind}")
     if len(counts) != len(model.classes) or not any(counts):
         raise UserError(f"counts say how many to draw of each of {len(model.classes)} classes, and some above 0")
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))

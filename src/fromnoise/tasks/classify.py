@@ -7,12 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fromnoise.errors import UserError
 from fromnoise.model import Model
 from fromnoise.model.precision import chosen
 from fromnoise.process import at
 from fromnoise.sampling import Streams
-from fromnoise.tasks.told import check_levels
+from fromnoise.tasks.told import check_classes, check_levels
 
 
 @torch.no_grad()
@@ -38,8 +37,7 @@ def class_errors(
     >>> errors.argmin(1).tolist(), digits.batch_labels([0, 1]).tolist()
     ([7, 2], [7, 2])
     """
-    if not model.config.process.conditional:
-        raise UserError("this model does not know classes; train one with --process.conditional true")
+    check_classes(model)
     classes = len(model.facts.classes)
     check_levels(model)
     x_0, total = x_0.to(model.device), torch.zeros(len(x_0), classes, device=model.device)

@@ -31,7 +31,9 @@ def features(model: Model, x_0: Tensor, times: Sequence[float] = TIMES, seed: in
     """
     blocks = getattr(model.network, "up", None)
     if not isinstance(blocks, nn.ModuleList):
-        raise UserError(f"features come from the way up of a U-Net, and this model's is {type(model.network).__name__}")
+        more = ": name the model that was adapted" if model.config.process.condition else ""
+        kind = type(model.network).__name__
+        raise UserError(f"features come from the way up of a U-Net, and this model's network is {kind}{more}")
     seen: list[Tensor] = []
     handles = [block.register_forward_hook(lambda *found: seen.append(found[-1])) for block in blocks]
     try:

@@ -20,6 +20,14 @@ def check_levels(model: Model) -> None:
         raise UserError("this model was distilled and knows the levels of its own steps alone: name its teacher")
 
 
+def check_classes(model: Model) -> None:
+    """Raise UserError for a model that does not draw by class."""
+    if model.config.process.prediction == "class":
+        raise UserError("this run tells classes of noisy samples and draws nothing: name one that draws by class")
+    if not model.classes:
+        raise UserError("this model does not know classes; train one with --process.conditional true")
+
+
 def weight_for(model: Model, label: Label, weight: Weight = None) -> Weight:
     """The weight that is asked for, or that which tells a model of classes none where there is no label.
 

@@ -35,18 +35,29 @@ def read_drawing(image: Image.Image, model: Model) -> Tensor:
     """
     check_adapted(model)
     kind, shaping = model.config.process.condition, shaping_of(model)
-    paper = Shaping(image.height, image.width, 1, "stretch", "box", "white")
-    pixels = bytes_of(image, paper)[0]
+    pixels = _contrast(image)
     if kind != "mask":
         pixels = 255 - pixels if pixels.mean() > 127.5 else pixels
         scales = image.width / shaping.width, image.height / shaping.height
         wide = int((min if shaping.fit == "crop" else max)(scales)) // 2 * 2 + 1
-        lines = Image.fromarray(pixels).filter(ImageFilter.MaxFilter(min(wide, 255))) if wide > 1 else pixels
-        pixels = np.asarray(lines)
+        pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.MaxFilter(min(wide, 255))))
     small = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
     given = torch.from_numpy(bytes_of(Image.fromarray(pixels), small).astype(np.float32) / 255)[None]
     lines = (given > 0.5).float()
     return soften(lines) if kind == "sketch" else lines
+
+
+def _contrast(image: Image.Image) -> np.ndarray:
+    """Gray values from 0 to 255, all of them used, (H, W) uint8: what is transparent is paper, white or else black.
+
+    Raises UserError for an image of one colour.
+    """
+    for background in ("white", "black"):
+        pixels = bytes_of(image, Shaping(image.height, image.width, 1, "stretch", "box", background))[0].astype(float)
+        low, high = pixels.min(), pixels.max()
+        if high > low:
+            return np.asarray((pixels - low) / (high - low) * 255).round().astype(np.uint8)
+    raise UserError("the drawing is of one colour: there is nothing to follow")
 
 
 def traced(model: Model, drawings: Tensor, n: int | None = None, **how: Any) -> Tensor:

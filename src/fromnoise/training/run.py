@@ -60,6 +60,12 @@ def _same(run: Path, before: Config, now: Config) -> None:
         key = changed[0]
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
         advice = "give the same settings to go on"
+        if key == "process.prediction" and "class" in (old[key], new[key]):
+            tells = old[key] == "class"
+            kind, way = (
+                ("is a classifier", "add --classifier") if tells else ("draws samples", "leave --classifier out")
+            )
+            raise UserError(f"{run} {kind}: {way} to go on, or give another --out to begin anew")
         if key.startswith("facts."):
             advice = "the data have changed, or were seen by their range when it began: it can still be sampled"
         raise UserError(
@@ -68,9 +74,9 @@ def _same(run: Path, before: Config, now: Config) -> None:
         )
 
 
-def _telling(key: str) -> tuple[bool, bool, str]:
-    """What says most comes first: names of data, network and schedule, then the teacher."""
-    return not key.endswith(".name"), key != "distil.teacher", key
+def _telling(key: str) -> tuple[bool, bool, bool, str]:
+    """What says most comes first: what is learned, names of data, network and schedule, then the teacher."""
+    return key != "process.prediction", not key.endswith(".name"), key != "distil.teacher", key
 
 
 def _said(value: object) -> object:
