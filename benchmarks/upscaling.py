@@ -1,14 +1,15 @@
 """Small pictures made large: by a model trained for it (SR3), by guidance of one that was not, and bicubic; cascades.
 
-python benchmarks/upscaling.py [--parts digits flowers flowers-32 cascade] [--flowers FOLDER] [--steps 2000] [--json FILE]
+python benchmarks/upscaling.py [--parts digits flowers flowers-32 cascade] [--flowers FOLDER] [--steps 2000]
+                               [--json FILE]
 
-`digits`: 1,000 test digits of 8 x 8 pixels made 32 x 32; by guidance of the shipped model. `flowers`: 200 photographs that
-were held out, of 32 x 32 made 64 x 64; by guidance of a model of 64 x 64 trained as long; `flowers-32` the same from 16 x
-16 to 32 x 32. `cascade`: flowers of 16 x 16
-drawn, made 32 x 32, and these 64 x 64, beside the model that draws 64 x 64 at once. PSNR and SSIM are those of one draw
-to the true picture, which a method that draws what may have been need not give back. The Fréchet distance is on the
-digit classifier's features, or on the responses of fixed filters; its floor that of as many training pictures. The runs
-are kept under runs/, and a stopped training goes on; the pictures are docs/pictures/upscaled-*.png and cascade.png.
+`digits`: 1,000 test digits of 8 x 8 pixels made 32 x 32; by guidance of the shipped model. `flowers`: 200 photographs
+that were held out, of 32 x 32 made 64 x 64; by guidance of a model of 64 x 64 trained as long; `flowers-32` the same
+from 16 x 16 to 32 x 32. `cascade`: flowers of 16 x 16 drawn, made 32 x 32, and these 64 x 64, beside the model that
+draws 64 x 64 at once. PSNR and SSIM are those of one draw to the true picture, which a method that draws what may have
+been need not give back. The Fréchet distance is on the digit classifier's features, or on the responses of fixed
+filters; its floor that of as many training pictures. The runs are kept under runs/, and a stopped training goes on; the
+pictures are docs/pictures/upscaled-*.png and cascade.png.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fromnoise.errors import UserError
 from fromnoise.evaluation.digits import Classes
 from fromnoise.model import Model
+from fromnoise.model.precision import casting, chosen
 from fromnoise.tasks.told import check_classes
 
 BATCH, RATE = 128, 4e-3
@@ -91,6 +92,7 @@ def classifier(
     weights = 1.0 / data.labels.bincount(minlength=classes).clamp_min(1)[data.labels] if evenly else None
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-2, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    precision = chosen("auto", "images", data.x.device)
     ends = None if weights is None else weights.double().cumsum(0)
     with torch.enable_grad():
         for _ in range(steps):
@@ -98,7 +100,9 @@ def classifier(
             rows = (u * len(data.x)).long() if ends is None else torch.searchsorted(ends, u * ends[-1])
             rows = rows.clamp(max=len(data.x) - 1)
             x = moved(data.x[rows], generator) if move else data.x[rows]
-            loss = F.cross_entropy(network(x)[1], data.labels[rows])
+            with casting(precision, x.device):
+                logits = network(x)[1].float()
+            loss = F.cross_entropy(logits, data.labels[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
