@@ -20,6 +20,8 @@ VARIANCES = {"small": "β̃", "large": "β", "learned": "learned"}
 TARGETS = {"eps": "ε", "mean": "μ̃", "x_0": "x_0"}
 LOSSES = {"simple": "(17)", "variational": "(16)", "clean": "1"}
 
+NOT_YET = "Not measured yet.\n"
+
 Row = Mapping[str, Any]
 
 
@@ -155,11 +157,12 @@ def enlarging_tables() -> dict[str, str]:
     """The tables of docs/howto/enlarge.md by name."""
     columns = {"way": "way", "psnr": "PSNR", "ssim": "SSIM", "right": "right", "frechet": "distance", "floor": "floor",
                "seconds_each": "s each"}  # fmt: skip
-    parts = {name: part["rows"] for name, part in read("upscaling").items()}
-    return {
-        name: columned(rows, {key: said for key, said in columns.items() if key in rows[0]})
-        for name, rows in parts.items()
-    }
+    found = {}
+    for name in ("digits", "flowers", "flowers-32", "cascade"):
+        rows = read("upscaling").get(name, {"rows": []})["rows"]
+        told = {key: said for key, said in columns.items() if rows and key in rows[0]}
+        found[name] = columned(rows, told) if rows else NOT_YET
+    return found
 
 
 def adapting_tables() -> dict[str, str]:
@@ -178,6 +181,7 @@ def using_tables() -> dict[str, str]:
         f"{100 * strokes['overlap']:.0f} % of the pixels are of the stroke (n = {strokes['n']}, by chance "
         f"{100 * strokes['by_chance']:.0f} %; `benchmarks/uses.py`).\n"
     )
+    trials = read("augmenting")["rows"] if (RESULTS / "augmenting.json").exists() else []
     gains = {
         "way": "trained on",
         "value": "balanced accuracy",
@@ -188,7 +192,7 @@ def using_tables() -> dict[str, str]:
     return {
         "outliers": columned(left, {"digit": "left out", "auroc": "AUROC", "low": "from", "high": "to"}),
         "strokes": said,
-        "augmenting": columned(read("augmenting")["rows"], gains),
+        "augmenting": columned(trials, gains) if trials else NOT_YET,
     }
 
 
