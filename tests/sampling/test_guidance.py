@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from fromnoise.process import Denoised, at, linear
-from fromnoise.sampling import extrapolate
+from fromnoise.process import VP, Denoised, at, linear
+from fromnoise.sampling import climbed, extrapolate
 from laws import ISLANDS, TWINS
 
 N = at(linear(1000), 400)
@@ -37,3 +37,22 @@ def test_extrapolated_score_is_that_of_the_product_law():
     (score,) = torch.autograd.grad(log_q.sum(), x)
     guided: Denoised = extrapolate(TWINS, one, 2.0)(x, N)
     torch.testing.assert_close(guided.mean, (x + N.sigma**2 * score) / N.alpha, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0, 3.0])
+def test_climbed_adds_the_slope_by_its_weight_where_it_acts(weight):
+    """Of log p = x·a the slope is a: E + weight sigma² / alpha a inside the interval, E alone outside of it."""
+    law, a = ISLANDS, torch.tensor([0.3, -1.0], dtype=torch.float64)
+    x = torch.randn(4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    n = at(VP(), 0.5)
+    base, step = law(x, n), n.sigma**2 / n.alpha * a
+    led = climbed(law, lambda x, n: x @ a, weight)(x, n)
+    torch.testing.assert_close(led.mean, base.mean + weight * step)
+    torch.testing.assert_close(led.var, base.var)
+    lam = float(n.lam)
+    inside = climbed(law, lambda x, n: x @ a, weight, interval=(lam - 1, lam + 1))(x, n)
+    outside = climbed(law, lambda x, n: x @ a, weight, interval=(lam + 1, lam + 2))(x, n)
+    torch.testing.assert_close(inside.mean, led.mean)
+    torch.testing.assert_close(outside.mean, base.mean)
+    whole = climbed(law, lambda x, n: x @ a, weight, rescale=1.0)(x, n)
+    torch.testing.assert_close(whole.mean.std(1), (base.mean + step).std(1))
