@@ -155,9 +155,13 @@ def lines_of(page):
 
 def shortened(words):
     """A command line with fewer steps, if it trains or draws from a run."""
-    if words[0] == "train":
+    if words[0] in ("train", "cascade"):
         return [*words, "--train.steps=2", "--train.batch=8", "--network.width=32", "--quiet"]
-    drawn = ("sample", "inpaint", "upscale", "deblur", "denoise", "vary")
+    if words[0] == "adapt":
+        return [*words, "--train.steps=2", "--train.batch=8", "--train.sample_every=0", "--quiet"]
+    if words[0] == "augment":
+        return [*words, "--steps=2", "--train-steps=2", "--quiet"]
+    drawn = ("sample", "inpaint", "upscale", "deblur", "denoise", "vary", "trace")
     return [*words, "--steps", "2", "--quiet"] if words[0] in drawn else words
 
 
@@ -169,9 +173,13 @@ def test_commands_of_the_how_to_pages_run(page, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     Path("my_module.py").write_text(NETWORK)
     rng = np.random.default_rng(0)
-    for place in ("photos/cats/a", "photos/cats/b", "photos/dogs/a", "photos/dogs/b"):
+    cells = ("cells/flat/a", "cells/flat/b", "cells/flat/c", "cells/round/a", "new-cells/flat/a", "new-cells/round/a")
+    for place in ("photos/cats/a", "photos/cats/b", "photos/dogs/a", "photos/dogs/b", "lines", *cells):
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(f"{place}.png")
+    for place in ("painted/flat/a", "painted/flat/b"):
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.uint8([[0, 255]]).repeat(40, 0).repeat(25, 1)).save(f"{place}.png")
     for language, text in lines_of(page):
         if language == "python":
             exec(compile(text, name(page), "exec"), {})  # noqa: S102 - the project's own text

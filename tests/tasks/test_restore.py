@@ -33,7 +33,7 @@ def seen_of(digits):
 @pytest.mark.parametrize("method", list(METHODS))
 def test_what_is_filled_fits_what_is_known(model, digits, method):
     """Of each method the walk itself, before anything is pasted, comes nearer to the known half than a free one."""
-    steps = 10 if method in ("repaint", "particles") else 30
+    steps = 10 if method == "repaint" else 30
     states = list(restoring(model, seen_of(digits), 8, mask=MASK, method=method, steps=steps, seed=1))
     walk = states[-2].x / float(model.walk("ddpm", steps, "even").levels[-2].alpha)  # the last noisy level
     free = model.sample(8, seed=1, steps=30, weight=0.0)

@@ -36,7 +36,7 @@ def test_some_steps_teach_it_masks(digits):
         ((drawing(model, x) * given).sum() / (drawing(model, x) + given).clamp(max=1).sum()).item()
         for x in (after, before)
     ]
-    assert overlap[0] > 0.6
+    assert overlap[0] > 0.45
     assert overlap[1] < 0.3
     torch.testing.assert_close(traced(model, given[:1], 2, **how)[:1], after[:1], rtol=0, atol=1e-4)
 
