@@ -1,5 +1,8 @@
 """A model adapted to edges follows them: far better than before it learned, and another drawing is another picture."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import pytest
 import torch
 from PIL import Image, ImageDraw
@@ -10,6 +13,8 @@ from fromnoise.sampling import Observation
 from fromnoise.tasks import drawing, restoring, traced
 from fromnoise.tasks.trace import along, read_drawing
 from fromnoise.training import adapted
+from fromnoise.training.fit import facts_of
+from fromnoise.training.loop import Loop
 from runs import differing, drain, leave
 
 QUICK = {"train.sample_every": 0, "train.precision": "fp32", "sample.precision": "fp32", "train.batch": 32}
@@ -86,6 +91,19 @@ def test_a_drawing_of_any_size_keeps_its_lines(model, kind, paper, monkeypatch):
     else:
         assert bool((line > 0.3).all())
         assert given.mean() < 0.25
+
+
+def test_pictures_while_training_are_of_the_class_of_their_drawing():
+    """Of every process, also where there is one picture too many for them all."""
+    config = adapted("mnist", "mask").override(QUICK | {"train.steps": 1, "train.samples": 3, "sample.steps": 1})
+    data = fn.data.load("mnist", fit="pad", size=28)
+    loop = Loop(dataclasses.replace(config, facts=dataclasses.replace(facts_of(data), given=(1, 28, 28))), data, None)
+    assert loop._sample().labels.tolist() == data.labels[:3].tolist()
+    asked = []
+    for rank in (0, 1):
+        loop.accelerator = SimpleNamespace(num_processes=2, process_index=rank, gather=lambda x: x)
+        asked.append(loop._sample().samples.shape)
+    assert asked == [(2, 1, 28, 28), (2, 1, 28, 28)]
 
 
 def test_the_score_of_lines_within_a_pixel(model):

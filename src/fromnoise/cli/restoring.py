@@ -103,6 +103,14 @@ def restore(
     note(f"{count(args.n, 'picture')} in {seconds:.1f} s ({precision}): {out}")
 
 
+def tell_drawn(args: argparse.Namespace, model: Model, shown: Tensor, drawn: Tensor, seconds: float) -> None:
+    """Write pictures that a model drew as it was trained to, after what was given, and say so."""
+    write_row(Path(args.out), [shown], drawn.cpu(), f"{args.command} with {args.model}, seed {args.seed}")
+    steps = model.steps(args.steps)
+    write_numbers(args.json, {"out": args.out, "n": args.n, "steps": steps, "seconds": seconds, "seed": args.seed})
+    note(f"{count(args.n, 'picture')} of {count(steps, 'step')} in {seconds:.1f} s, as trained: {args.out}")
+
+
 def opaque(x: Tensor) -> Tensor:
     """Pictures (n, C, H, W) of which nothing is transparent, for what is shown beside those that were drawn."""
     return x if x.shape[1] != 4 else x.clone().index_fill_(1, x.new_tensor([3]).long(), 1.0)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.cli.arguments import finite, whole
-from fromnoise.cli.outputs import count, note, write_numbers
 from fromnoise.cli.progress import bar
-from fromnoise.cli.restoring import add_picture_arguments, check_out, opaque, write_row
+from fromnoise.cli.restoring import add_picture_arguments, check_out, opaque, tell_drawn
 from fromnoise.errors import UserError
 
 EPILOG = """\
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Trace."""
-    out = check_out(args)
+    check_out(args)
     from fromnoise.cli.sample import label_number
     from fromnoise.model import keep_memory, load
     from fromnoise.tasks import drawing, traced
@@ -58,9 +57,5 @@ def run(args: argparse.Namespace) -> None:
             model, given, args.n, seed=args.seed, steps=args.steps, precision=args.precision,
             progress=lambda done, total: update(done, total, ""), **how,
         )  # fmt: skip
-    seconds = time.perf_counter() - began
     shown = opaque((2 * given - 1).expand(-1, model.facts.shape[0], -1, -1))
-    write_row(out, [shown], drawn.cpu(), f"{args.command} with {args.model}, seed {args.seed}")
-    steps = model.steps(args.steps)
-    write_numbers(args.json, {"out": str(out), "n": args.n, "steps": steps, "seconds": seconds, "seed": args.seed})
-    note(f"{count(args.n, 'picture')} of {count(steps, 'step')} in {seconds:.1f} s: {out}")
+    tell_drawn(args, model, shown, drawn, time.perf_counter() - began)

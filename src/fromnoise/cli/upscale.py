@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fromnoise.cli.arguments import finite, whole
-from fromnoise.cli.outputs import count, note, write_numbers
 from fromnoise.cli.progress import bar
-from fromnoise.cli.restoring import add_method_arguments, add_picture_arguments, check_out, restore, write_row
+from fromnoise.cli.restoring import add_method_arguments, add_picture_arguments, check_out, restore, tell_drawn
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,13 +75,9 @@ def _as_trained(args: argparse.Namespace, model: Model, picture: Tensor, shown: 
     from fromnoise.tasks import upscaled
 
     keep_memory()
-    began, out = time.perf_counter(), Path(args.out)
+    began = time.perf_counter()
     with bar(args.command, args.quiet) as update:
         how = {"seed": args.seed, "steps": args.steps, "label": label_number(args.label, model)}
         how |= {"precision": args.precision, "progress": lambda done, total: update(done, total, "")}
-        drawn = upscaled(model, picture, args.n, noise=args.noise or 0.0, **how).cpu()
-    seconds = time.perf_counter() - began
-    write_row(out, [shown], drawn, f"{args.command} with {args.model}, seed {args.seed}")
-    steps = model.steps(args.steps)
-    write_numbers(args.json, {"out": str(out), "n": args.n, "steps": steps, "seconds": seconds, "seed": args.seed})
-    note(f"{count(args.n, 'picture')} of {count(steps, 'step')} in {seconds:.1f} s, as trained: {out}")
+        drawn = upscaled(model, picture, args.n, noise=args.noise or 0.0, **how)
+    tell_drawn(args, model, shown, drawn, time.perf_counter() - began)

@@ -148,9 +148,7 @@ def restoring(
         raise UserError(f"only images can be restored, and this model knows {model.facts.kind}")
     check_levels(model)
     if way.swarm and n > MOST:
-        raise UserError(
-            f"{way.swarm} particles a picture take as much memory: at most {MOST} pictures at once, not {n}"
-        )
+        raise UserError(f"{way.swarm} particles a picture take much memory: at most {MOST} pictures at once, not {n}")
     if n < 1 or len(seen.y) not in (1, n):
         raise UserError(f"one thing was seen, or one for each of {n} pictures, at least 1; got {len(seen.y)}")
     weight = weight_for(model, label)

@@ -241,7 +241,9 @@ class Loop:
         """Each process draws its share: none waits for another."""
         world, train = self.accelerator.num_processes, self.config.train
         model, share = self.model(), math.ceil(train.samples / world)
-        labels = model.labels(share * world) if self.shown_labels is None else self.shown_labels[: share * world]
+        labels, told = model.labels(share * world), self.shown_labels
+        if told is not None:  # those of the data that they are given, in turn as what they are given
+            labels = told[torch.arange(share * world) % len(told)].to(model.device)
         first = self.accelerator.process_index * share
         mine = None if labels is None else labels[first : first + share]
         precision = train.precision if self.config.sample.precision == "auto" else None  # the same in all processes
