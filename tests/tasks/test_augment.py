@@ -5,7 +5,17 @@ import torch
 
 import fromnoise as fn
 from fromnoise.errors import UserError
-from fromnoise.tasks.augment import WAYS, Labelled, balanced_accuracy, classifier, compared, lacking, moved, synthesised
+from fromnoise.tasks.augment import (
+    WAYS,
+    Labelled,
+    balanced_accuracy,
+    classifier,
+    compared,
+    lacking,
+    moved,
+    synthesised,
+    together,
+)
 
 
 def bars(n, shares, seed=0):
@@ -48,6 +58,27 @@ def test_more_pictures_of_a_rare_class_help_it():
     assert found["synthetic"] > found["duplicates"] + 0.05
     assert found["synthetic"] > 0.9
     assert found["as they are"] < 0.75
+
+
+def test_of_a_class_with_drawn_pictures_half_are_its_own():
+    real, drawn = bars(40, (0.75, 0.25)), bars(60, (0.0, 1.0), 1)
+    only = Labelled(drawn.x[:5], torch.full((5,), 2))
+    both, weights = together(real, Labelled(torch.cat([drawn.x, only.x]), torch.cat([drawn.labels, only.labels])))
+    assert len(both.x) == len(weights) == 40 + 60 + 5
+    share = torch.stack([weights[both.labels == k].sum() for k in range(3)])
+    torch.testing.assert_close(share, torch.ones(3))
+    own = weights[:40][real.labels == 1]
+    torch.testing.assert_close(own.sum(), torch.tensor(0.5))
+    assert torch.equal(own, own[:1].expand(10))
+
+
+def test_pictures_of_no_weight_are_never_seen():
+    """Pictures with the wrong class and the weight 0 beside right ones change nothing to the last bit."""
+    data = bars(40, (0.5, 0.5))
+    wrong = Labelled(torch.cat([data.x, data.x]), torch.cat([data.labels, 1 - data.labels]))
+    weights = torch.cat([torch.ones(40), torch.zeros(40)])
+    one, other = (classifier(d, 2, weights=w, steps=3) for d, w in ((data, weights[:40]), (wrong, weights)))
+    assert torch.equal(one(data.x)[1], other(data.x)[1])
 
 
 def test_a_seed_is_a_classifier_and_leaves_chance_as_it_was():

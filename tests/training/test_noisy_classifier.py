@@ -26,7 +26,7 @@ def told(tmp_path_factory):
     k = (torch.rand(20_000) < 0.6).long()
     laws = [ISLANDS.component(i).sample(20_000) for i in (0, 1)]
     np.savez(path, samples=torch.where(k[:, None] == 0, *laws).numpy(), labels=k.numpy())
-    *_, finished = drain(fn.recipe(str(path)).override(SETTINGS | {"train.steps": 700}))
+    *_, finished = drain(fn.recipe(str(path)).override(SETTINGS | {"train.steps": 450}))
     model = finished.model
     centre, scale = (torch.tensor(v, dtype=torch.float64) for v in (model.facts.centre, model.facts.scale))
     means, covariances = (ISLANDS.means - centre) / scale, ISLANDS.covariances / (scale[:, None] * scale)
@@ -70,8 +70,8 @@ def test_its_gradient_leads_the_exact_denoiser_to_the_component(told):
 @pytest.fixture(scope="module")
 def pair():
     """A model of the two moons that knows no classes, and a classifier of the same."""
-    model = drain(fn.recipe("moons").override({"train.steps": 500, "train.batch": 128, "process.conditional": False}))
-    tell = drain(fn.recipe("moons").override(SETTINGS | {"train.steps": 300}))
+    model = drain(fn.recipe("moons").override({"train.steps": 350, "train.batch": 128, "process.conditional": False}))
+    tell = drain(fn.recipe("moons").override(SETTINGS | {"train.steps": 200}))
     return model[-1].model, Classifier(tell[-1].model)
 
 

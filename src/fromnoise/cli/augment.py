@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fromnoise.cli.arguments import whole
+from fromnoise.cli.arguments import finite, whole
 from fromnoise.cli.model_data import as_the_model_sees, data_for
 from fromnoise.cli.outputs import check_apart, check_new_folder, check_numbers, count, note, write_numbers
 from fromnoise.cli.progress import bar
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=whole(2, 100), default=5, help="classifiers of each kind (default 5)")
     parser.add_argument("--train-steps", type=whole(1), default=600, help="steps of a classifier (default 600)")
     parser.add_argument("--steps", type=whole(1), help="steps a picture; the model's own unless given")
+    parser.add_argument("--weight", type=finite, help="of guidance; the model's own unless given, 1 for none")
     parser.add_argument("--seed", type=whole(0), default=0, help="of pictures and classifiers (default 0)")
     parser.add_argument("--network", metavar="MODULE:CLASS", help="the network of your own that the model uses")
     parser.add_argument("--precision", help="of the network calls: auto (what is fast here), fp32, bf16 or fp16")
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     began = time.perf_counter()
     with bar("drawing", args.quiet) as update:
         drawn = synthesised(
-            model, counts, seed=args.seed, steps=args.steps, precision=args.precision,
+            model, counts, seed=args.seed, steps=args.steps, weight=args.weight, precision=args.precision,
             progress=lambda done, total: update(done, total, ""),
         )  # fmt: skip
     _write(out, model.classes, drawn, args)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,10 +42,13 @@ def synthesised(
     *,
     seed: int = 0,
     steps: int | None = None,
+    weight: float | None = None,
     precision: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Labelled:
-    """So many pictures of each of the model's classes, drawn. Raises UserError for a model without classes.
+    """So many pictures of each of the model's classes, drawn with that weight of guidance.
+
+    Raises UserError for a model without classes.
 
     >>> import fromnoise as fn
     >>> drawn = synthesised(fn.load("mnist"), [0, 2, 1] + 7 * [0], steps=2)
@@ -58,7 +61,8 @@ def synthesised(
     if len(counts) != len(model.classes) or not any(counts):
         raise UserError(f"counts say how many to draw of each of {len(model.classes)} classes, and some above 0")
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
-    x = model.sample(len(labels), seed=seed, label=labels, steps=steps, precision=precision, progress=progress)
+    how: dict[str, Any] = {"seed": seed, "steps": steps, "weight": weight, "precision": precision}
+    x = model.sample(len(labels), label=labels, progress=progress, **how)
     return Labelled(x.cpu(), labels)
 
 
@@ -77,31 +81,52 @@ def moved(x: Tensor, generator: torch.Generator) -> Tensor:
     return F.grid_sample(x, grid, align_corners=False, padding_mode="border")
 
 
+def evenly(labels: Tensor) -> Tensor:
+    """Weights (n,) with which each class is drawn as often as another, its pictures again and again if they are few.
+
+    >>> evenly(torch.tensor([0, 0, 2]))
+    tensor([0.5000, 0.5000, 1.0000])
+    """
+    return 1.0 / labels.bincount()[labels]
+
+
+def together(real: Labelled, drawn: Labelled) -> tuple[Labelled, Tensor]:
+    """Both, and weights (n,) with which each class is as frequent, half by its own pictures and half by drawn ones.
+
+    Half, as drawn pictures are many and not all of them right. A class that has but one kind is of that alone.
+
+    >>> real = Labelled(torch.zeros(3, 1, 8, 8), torch.tensor([0, 0, 1]))
+    >>> drawn = Labelled(torch.zeros(1, 1, 8, 8), torch.tensor([1]))
+    >>> together(real, drawn)[1]
+    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    """
+    both = Labelled(torch.cat([real.x, drawn.x]), torch.cat([real.labels, drawn.labels]))
+    in_both = torch.isin(both.labels, real.labels) & torch.isin(both.labels, drawn.labels)
+    return both, torch.cat([evenly(real.labels), evenly(drawn.labels)]) / (1 + in_both)
+
+
 def classifier(
-    data: Labelled, classes: int, *, steps: int = 600, move: bool = False, evenly: bool = True, seed: int = 0
+    data: Labelled, classes: int, *, weights: Tensor | None = None, steps: int = 600, move: bool = False, seed: int = 0
 ) -> nn.Module:
     """A small convolutional network trained on pictures by class: (n, C, H, W) -> features, logits (n, classes).
 
-    `evenly` draws each class as often as another, its pictures again and again if they are few; `move` moves each
-    picture a little each time.
+    `weights` (n,) say how often each picture is drawn, beside the others; `move` moves it a little each time.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = Classes(data.x.shape[1], classes)
-    weights = 1.0 / data.labels.bincount(minlength=classes).clamp_min(1)[data.labels] if evenly else None
+        network = Classes(data.x.shape[1], classes).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-2, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     precision = chosen("auto", "images", data.x.device)
-    ends = None if weights is None else weights.double().cumsum(0)
+    ends = (torch.ones(len(data.x)) if weights is None else weights).double().cumsum(0)
     with torch.enable_grad():
         for _ in range(steps):
             u = torch.rand(BATCH, generator=generator, dtype=torch.float64)
-            rows = (u * len(data.x)).long() if ends is None else torch.searchsorted(ends, u * ends[-1])
-            rows = rows.clamp(max=len(data.x) - 1)
+            rows = torch.searchsorted(ends, u * ends[-1]).clamp(max=len(data.x) - 1)
             x = moved(data.x[rows], generator) if move else data.x[rows]
             with casting(precision, x.device):
-                logits = network(x)[1].float()
+                logits = network(x.contiguous(memory_format=torch.channels_last))[1].float()
             loss = F.cross_entropy(logits, data.labels[rows])
             optimizer.zero_grad()
             loss.backward()
@@ -117,14 +142,14 @@ def balanced_accuracy(network: nn.Module, test: Labelled) -> float:
     return float(torch.stack([(found[test.labels == k] == k).double().mean() for k in test.labels.unique()]).mean())
 
 
-WAYS: Mapping[str, tuple[bool, bool, bool]] = {
-    "as they are": (False, False, False),
-    "duplicates": (False, True, False),
-    "moved": (False, True, True),
-    "synthetic": (True, True, False),
-    "synthetic, moved": (True, True, True),
+WAYS: Mapping[str, tuple[str, bool]] = {
+    "as they are": ("real", False),
+    "duplicates": ("even", False),
+    "moved": ("even", True),
+    "synthetic": ("together", False),
+    "synthetic, moved": ("together", True),
 }
-"""What a classifier is trained on, by name: (with drawn pictures, each class as often, moved)."""
+"""What a classifier is trained on, by name: (the data as they are, evenly or together with drawn ones; moved)."""
 
 
 def compared(
@@ -138,11 +163,11 @@ def compared(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, float]:
     """Balanced accuracies on `test` of classifiers trained in all `WAYS`, from equal weights, in as many steps."""
-    both = Labelled(torch.cat([real.x, drawn.x]), torch.cat([real.labels, drawn.labels]))
+    sets = {"real": (real, None), "even": (real, evenly(real.labels)), "together": together(real, drawn)}
     found = {}
-    for number, (name, (with_drawn, evenly, move)) in enumerate(WAYS.items(), 1):
-        data = both if with_drawn else real
-        network = classifier(data, classes, steps=steps, move=move, evenly=evenly, seed=seed)
+    for number, (name, (which, move)) in enumerate(WAYS.items(), 1):
+        data, weights = sets[which]
+        network = classifier(data, classes, weights=weights, steps=steps, move=move, seed=seed)
         found[name] = balanced_accuracy(network, test)
         progress(number, len(WAYS))
     return found
