@@ -33,7 +33,8 @@ def digits():
 
 def test_some_steps_teach_it_masks(digits):
     """Of what is drawn, the bright part is the mask's far more than without the adapter."""
-    model = drain(adapted("mnist", "mask").override(QUICK | {"train.steps": 120, "train.batch": 16, "train.ema": 0.95}))[-1].model
+    changes = QUICK | {"train.steps": 120, "train.batch": 16, "train.ema": 0.95}
+    model = drain(adapted("mnist", "mask").override(changes))[-1].model
     given = drawing(model, digits)
     how = {"seed": 1, "steps": 10, "weight": 0.0}
     after, before = traced(model, given, **how), fn.load("mnist").sample(24, **how)
