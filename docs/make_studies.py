@@ -148,8 +148,13 @@ def steering_tables() -> dict[str, str]:
 
 
 def columned(rows: Iterable[Row], columns: Mapping[str, str]) -> str:
-    """Some columns of rows, numbers with three digits behind the point."""
-    said = [[f"{r[k]:.3f}" if isinstance(r[k], float) else str(r[k]) for k in columns] for r in rows]
+    """Some columns of rows, numbers with three digits behind the point, those near 0 with two of their own."""
+
+    def said_of(value: Any) -> str:
+        near = isinstance(value, float) and 1e-4 <= abs(value) < 1e-2
+        return f"{value:.2g}" if near else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    said = [[said_of(row[key]) for key in columns] for row in rows]
     return table(columns.values(), said)
 
 

@@ -115,7 +115,8 @@ def classifier(
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = Classes(data.x.shape[1], classes).to(memory_format=torch.channels_last)
+        network = Classes(data.x.shape[1], classes)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-2, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     precision = chosen("auto", "images", data.x.device)
