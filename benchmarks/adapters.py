@@ -19,7 +19,7 @@ import contenders as peers
 import numpy as np
 import torch
 from digit_scores import scores
-from machine import here
+from machine import measured
 from shipped import seconds
 
 import fromnoise as fn
@@ -71,7 +71,7 @@ def main() -> None:
     path = Path(args.json)
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for condition in args.conditions:
-        found[condition] = {**here(), "rows": rows_of(condition, args.steps, args.n)}
+        found[condition] = measured(rows_of, condition, args.steps, args.n)
         write_file(path, (json.dumps(found, indent=1) + "\n").encode())
     rows = [row for each in found.values() for row in each["rows"]]
     headings = {

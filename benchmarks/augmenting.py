@@ -21,7 +21,7 @@ from typing import Any
 import contenders as peers
 import numpy as np
 import torch
-from machine import here
+from machine import measured
 from memorise import fitted
 from shipped import seconds
 
@@ -110,7 +110,7 @@ def main() -> None:
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"trials": {}}
     for seed in args.seeds:
         if found["trials"].get(str(seed), {}).get("steps") != args.steps:
-            found["trials"][str(seed)] = {**here(), **trial(seed, args.steps)}
+            found["trials"][str(seed)] = measured(trial, seed, args.steps)
             write_file(path, (json.dumps(found, indent=1) + "\n").encode())
     told, rows = [each["accuracy"] for each in found["trials"].values() if each["steps"] == args.steps], []
     for name in told[0] if len(told) > 1 else ():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import platform
 import subprocess
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,14 @@ def here() -> dict[str, Any]:
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
     }
+
+
+def measured(work: Callable[..., Mapping[str, Any] | list[Any]], *given: Any) -> dict[str, Any]:
+    """What some work found, or its rows, with `here` and its minutes; of work that goes on, those since it did."""
+    began = time.monotonic()
+    found = work(*given)
+    minutes = round((time.monotonic() - began) / 60, 1)
+    return {**here(), "minutes": minutes, **(found if isinstance(found, Mapping) else {"rows": found})}
 
 
 def processor() -> str:

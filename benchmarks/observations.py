@@ -19,7 +19,7 @@ from typing import Any
 
 import contenders as peers
 import torch
-from machine import here
+from machine import measured
 from torch import Tensor, nn
 
 from fromnoise.model.store import write_file
@@ -219,14 +219,19 @@ def main() -> None:
     parser.add_argument("--json", default=str(ROOT / "benchmarks" / "results" / "observations.json"))
     args = parser.parse_args()
     wanted = LAW.given(Y, A, STD).sample(400_000, torch.Generator().manual_seed(1))
-    rows = []
-    for name, draw in methods(args.n).items():
-        torch.manual_seed(0)
-        rows.append({"method": name, **scores(draw(), wanted)})
-        print(rows[-1], flush=True)
+
+    def rows() -> list[dict[str, Any]]:
+        found = []
+        for name, draw in methods(args.n).items():
+            torch.manual_seed(0)
+            found.append({"method": name, **scores(draw(), wanted)})
+            print(found[-1], flush=True)
+        return found
+
+    told = measured(rows)
     headings = {"method": "method", "n": "n", "mean_error": "mean off by", "mean_se": "s.e.", "spread": "spread"}
-    peers.table("One pixel of two is seen", rows, headings | {"distance": "Wasserstein"})
-    write_file(Path(args.json), (json.dumps({**here(), "rows": rows}, indent=1) + "\n").encode())
+    peers.table("One pixel of two is seen", told["rows"], headings | {"distance": "Wasserstein"})
+    write_file(Path(args.json), (json.dumps(told, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 import contenders as peers
 import numpy as np
 import torch
-from machine import here
+from machine import measured
 from torch import Tensor
 
 import fromnoise as fn
@@ -107,7 +107,7 @@ def main() -> None:
         for way in args.ways:
             if so_far(path).get(name, {}).get("rows", {}).get(way, {}).get("n", 0) >= args.n:
                 continue
-            made = {**here(), **row(model, digits, truth, hole(name), WAYS[way])}
+            made = measured(row, model, digits, truth, hole(name), WAYS[way])
             found = so_far(path)  # another process may have made other rows meanwhile
             found.setdefault(name, {"rows": {}, **baseline(digits, truth, hole(name))})["rows"][way] = made
             write_file(path, (json.dumps(found, indent=1) + "\n").encode())

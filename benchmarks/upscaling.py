@@ -27,7 +27,7 @@ import contenders as peers
 import numpy as np
 import torch
 from digit_scores import scores
-from machine import here
+from machine import here, measured
 from shipped import begun, seconds
 from torch import Tensor
 from torch.nn import functional as F
@@ -181,7 +181,7 @@ def main() -> None:
     path = Path(args.json)
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for part in args.parts:
-        found[part] = {**here(), "steps": args.steps, "rows": PARTS[part](args.steps, args.flowers)}
+        found[part] = {"steps": args.steps, **measured(PARTS[part], args.steps, args.flowers)}
         write_file(path, (json.dumps(found, indent=1) + "\n").encode())
         headings = {"way": "way", "n": "n", "psnr": "PSNR", "ssim": "SSIM", "right": "right", "frechet": "Fréchet"}
         headings = {k: v for k, v in headings.items() if k in found[part]["rows"][0]}

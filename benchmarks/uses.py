@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import here
+from machine import here, measured
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -118,7 +118,7 @@ def main() -> None:
     path, model = Path(args.json), fn.load("mnist")
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for name in args.parts:
-        found[name] = {**here(), **PARTS[name](model)}
+        found[name] = measured(PARTS[name], model)
         print(name, {key: value for key, value in found[name].items() if key not in here()}, flush=True)
         write_file(path, (json.dumps(found, indent=1) + "\n").encode())
 
