@@ -111,9 +111,10 @@ def test_what_is_refused(rolls, line: str, expected: str) -> None:
 
 
 def test_the_card_is_of_the_data_that_were_used(rolls) -> None:
-    done("judge learned -n 150 --reference swissroll --out report --quiet")
+    np.savetxt("others.csv", np.random.default_rng(0).standard_normal((700, 2)), delimiter=",")
+    done("judge learned -n 150 --reference others.csv --out report --quiet")
     card = Path("report/data.md").read_text()
-    assert "| name | swissroll |" in card
+    assert "| name | others.csv |" in card
     assert "400" not in card
 
 

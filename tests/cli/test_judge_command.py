@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
@@ -196,19 +197,27 @@ broken: [...document.images].filter(image => !image.naturalWidth).length});
 </script></body>"""
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    """A page, written once."""
+    folder = tmp_path_factory.mktemp("page")
+    with contextlib.chdir(folder):
+        for name, n, seed in (("mine.npz", 150, 0), ("train.npz", 250, 1), ("test.npz", 150, 2)):
+            pictures(name, n, seed)
+        done("judge --generated mine.npz --reference train.npz --held-out test.npz --out report --quiet")
+    return folder / "report" / "index.html"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_page_is_seen_without_overflow(width: int, dark: bool, place) -> None:
+def test_the_page_is_seen_without_overflow(width: int, dark: bool, page: Path, place) -> None:
     """Headless Chromium measures a copy of the page that may run a script; the page itself gives no console error."""
-    for name, n, seed in (("mine.npz", 150, 0), ("train.npz", 250, 1), ("test.npz", 150, 2)):
-        pictures(name, n, seed)
-    done("judge --generated mine.npz --reference train.npz --held-out test.npz --out report --quiet")
-    page = Path("report/index.html").read_text()
-    policy = page.index("<meta http-equiv"), page.index("<title>")
+    whole = page.read_text()
+    policy = whole.index("<meta http-equiv"), whole.index("<title>")
     Path("copy.html").write_text(
-        (page[: policy[0]] + page[policy[1] :]).replace("</body>", SEEN.replace("WIDTH", str(width)))
+        (whole[: policy[0]] + whole[policy[1] :]).replace("</body>", SEEN.replace("WIDTH", str(width)))
     )
     plain = [
         "--headless",
@@ -219,7 +228,7 @@ def test_the_page_is_seen_without_overflow(width: int, dark: bool, place) -> Non
     ]
     plain += [f"--user-data-dir={place}/profile", f"--window-size={width},900", "--enable-logging=stderr"]
     plain += ["--disable-sync", "--no-first-run", *(["--blink-settings=preferredColorScheme=0"] if dark else [])]
-    pages = [Path(name).absolute().as_uri() for name in ("copy.html", "report/index.html")]
+    pages = [one.as_uri() for one in (Path("copy.html").absolute(), page)]
     both = [
         subprocess.run([str(CHROMIUM), *plain, "--dump-dom", page], capture_output=True, text=True, timeout=60)
         for page in pages
