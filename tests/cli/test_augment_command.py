@@ -40,6 +40,8 @@ def test_the_folder_balances_the_data(few, trained):
     assert set(numbers["balanced_accuracy"]) == set(numbers["trials"][0])
     done(f"augment pets {few} --out even --to 6 --steps 2 --quiet")
     assert len(list(Path("even/cat").glob("*.png"))) == 5
+    done(f"augment pets {few} --out led --to 6 --steps 2 --weight 4 --quiet")
+    assert Path("led/cat/00000.png").read_bytes() != Path("even/cat/00000.png").read_bytes()
 
 
 @pytest.mark.parametrize(
