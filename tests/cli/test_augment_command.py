@@ -1,6 +1,7 @@
 """fromnoise augment: class folders of drawn pictures, what they are worth, and mistakes in one line."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def test_the_folder_balances_the_data(few, trained):
     assert set(numbers["balanced_accuracy"]) == set(numbers["trials"][0])
     done(f"augment pets {few} --out even --to 6 --steps 2 --quiet")
     assert len(list(Path("even/cat").glob("*.png"))) == 5
+    said = done(f"augment pets {few} --out seen --to 12 --steps 2 --check --train-steps 3 --quiet")
+    left_out, drawn = map(int, re.search(r"(\d+) of (\d+) drawn pictures left out", said.out + said.err).groups())
+    assert drawn == 2 * 12 - sum(have)
+    assert left_out + len(list(Path("seen").rglob("*.png"))) == drawn
     done(f"augment pets {few} --out led --to 6 --steps 2 --weight 4 --quiet")
     assert Path("led/cat/00000.png").read_bytes() != Path("even/cat/00000.png").read_bytes()
 

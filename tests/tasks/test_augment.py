@@ -9,6 +9,7 @@ from fromnoise.tasks.augment import (
     WAYS,
     Labelled,
     balanced_accuracy,
+    checked,
     classifier,
     compared,
     lacking,
@@ -70,6 +71,16 @@ def test_of_a_class_with_drawn_pictures_half_are_its_own():
     own = weights[:40][real.labels == 1]
     torch.testing.assert_close(own.sum(), torch.tensor(0.5))
     assert torch.equal(own, own[:1].expand(10))
+
+
+def test_checked_are_those_that_look_like_their_class():
+    """Bars under the wrong class are left out, those under the right one stay as they are."""
+    real, more = bars(400, (0.5, 0.5)), bars(40, (0.5, 0.5), 1)
+    network = classifier(real, 2, steps=60)
+    wrong = Labelled(torch.cat([more.x, more.x[:7]]), torch.cat([more.labels, 1 - more.labels[:7]]))
+    kept = checked(wrong, network)
+    assert torch.equal(kept.x, more.x)
+    assert torch.equal(kept.labels, more.labels)
 
 
 def test_pictures_of_no_weight_are_never_seen():

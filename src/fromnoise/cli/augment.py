@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 Each class gets as many pictures as the largest has, or --to so many: --out is a folder of class folders with those that
-were drawn. With --test, pictures that the model has not seen, small classifiers are trained on the data as they are,
-with few pictures repeated, moved, and with the drawn ones: what each is worth.
+were drawn. --check leaves out those in which a classifier of the data does not see their class. With --test, pictures
+that the model has not seen, small classifiers are trained on the data as they are, with few pictures repeated, moved,
+and with the drawn ones: what each is worth.
 
 examples:
   fromnoise augment runs/cells cells/ --out more
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="the labelled pictures of which some classes have few")
     parser.add_argument("--out", required=True, metavar="DIR", help="a new folder for the drawn pictures, by class")
     parser.add_argument("--to", type=whole(1), help="pictures of each class; as many as the largest has unless given")
+    parser.add_argument("--check", action="store_true", help="leave out pictures that do not look like their class")
     parser.add_argument("--test", metavar="DATA", help="other labelled pictures, to say what the drawn ones are worth")
     parser.add_argument("--trials", type=whole(2, 100), default=5, help="classifiers of each kind (default 5)")
     parser.add_argument("--train-steps", type=whole(1), default=600, help="steps of a classifier (default 600)")
@@ -76,6 +78,9 @@ def run(args: argparse.Namespace) -> None:
             model, counts, seed=args.seed, steps=args.steps, weight=args.weight, precision=args.precision,
             progress=lambda done, total: update(done, total, ""),
         )  # fmt: skip
+    if args.check:
+        drawn = _checked(real, drawn, len(counts), args)
+        counts = drawn.labels.bincount(minlength=len(counts)).tolist()
     _write(out, model.classes, drawn, args)
     for name, have, more in zip(model.classes, real.labels.bincount(minlength=len(counts)), counts, strict=True):
         print(f"  {name:16} {int(have):7} + {more}")
@@ -84,6 +89,21 @@ def run(args: argparse.Namespace) -> None:
     if test is not None:
         found |= _worth(args, model, real, drawn, test)
     write_numbers(args.json, found)
+
+
+def _checked(real: Labelled, drawn: Labelled, classes: int, args: argparse.Namespace) -> Labelled:
+    """Those in which a classifier of the data sees their class. Raises UserError where there are none."""
+    from fromnoise.tasks.augment import checked, classifier, evenly
+
+    note(f"a classifier of {args.data} learns to tell the classes")
+    how: dict[str, Any] = {"steps": args.train_steps, "move": True, "seed": args.seed}
+    kept = checked(drawn, classifier(real, classes, weights=evenly(real.labels), **how))
+    if not len(kept.x):
+        raise UserError(
+            "a classifier of the data sees their class in none of the drawn pictures: train the model longer"
+        )
+    note(f"{len(drawn.x) - len(kept.x)} of {len(drawn.x)} drawn pictures left out")
+    return kept
 
 
 def _test(args: argparse.Namespace, model: Model) -> Labelled:

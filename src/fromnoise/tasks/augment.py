@@ -137,6 +137,18 @@ def classifier(
 
 
 @torch.no_grad()
+def checked(drawn: Labelled, network: nn.Module) -> Labelled:
+    """Those of the drawn pictures in which a classifier sees the class that they were drawn for.
+
+    >>> drawn = Labelled(torch.zeros(2, 1, 8, 8), torch.tensor([0, 1]))
+    >>> len(checked(drawn, classifier(drawn, 2, steps=1)).x)
+    1
+    """
+    right = torch.cat([network(part)[1].argmax(1) for part in drawn.x.split(500)]) == drawn.labels
+    return Labelled(drawn.x[right], drawn.labels[right])
+
+
+@torch.no_grad()
 def balanced_accuracy(network: nn.Module, test: Labelled) -> float:
     """The mean over classes of the share of their pictures that are told rightly."""
     found = torch.cat([network(part)[1].argmax(1) for part in test.x.split(500)])
@@ -149,8 +161,10 @@ WAYS: Mapping[str, tuple[str, bool]] = {
     "moved": ("even", True),
     "synthetic": ("together", False),
     "synthetic, moved": ("together", True),
+    "synthetic, checked": ("checked", False),
 }
-"""What a classifier is trained on, by name: (the data as they are, evenly or together with drawn ones; moved)."""
+"""What a classifier is trained on, by name: (the data as they are, evenly, together with drawn ones or with those in
+which the classifier "moved" sees their class; moved)."""
 
 
 def compared(
@@ -165,10 +179,11 @@ def compared(
 ) -> dict[str, float]:
     """Balanced accuracies on `test` of classifiers trained in all `WAYS`, from equal weights, in as many steps."""
     sets = {"real": (real, None), "even": (real, evenly(real.labels)), "together": together(real, drawn)}
-    found = {}
+    networks: dict[str, nn.Module] = {}
     for number, (name, (which, move)) in enumerate(WAYS.items(), 1):
+        if which == "checked":
+            sets[which] = together(real, checked(drawn, networks["moved"]))
         data, weights = sets[which]
-        network = classifier(data, classes, weights=weights, steps=steps, move=move, seed=seed)
-        found[name] = balanced_accuracy(network, test)
+        networks[name] = classifier(data, classes, weights=weights, steps=steps, move=move, seed=seed)
         progress(number, len(WAYS))
-    return found
+    return {name: balanced_accuracy(network, test) for name, network in networks.items()}
