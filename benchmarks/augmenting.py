@@ -1,20 +1,24 @@
 """What drawn digits are worth where two classes have few: classifiers with and without them, five times.
 
-python benchmarks/augmenting.py [--seeds 0 1 2 3 4] [--steps 2500] [--json FILE]
+python benchmarks/augmenting.py [--seeds 0 1 2 3 4] [--trials 1] [--steps 2500] [--json FILE]
 
 Each seed cuts two classes of the training digits to 1 %, trains the recipe `mnist` anew on what is left (the few are
 repeated twenty times for it), draws two thousand of each, and trains the classifiers of `fromnoise augment`.
 That the model never saw a removed digit is checked by hash: no training row is one of them. What could be gained at
 best is told by as many drawn ones of the shipped model, which has seen all digits, and by as many of those that were
-removed. The balanced accuracy is that of the 10,000 test digits. The runs are kept under runs/, and go on where they
-stopped.
+removed. The balanced accuracy is that of the 10,000 test digits, a seed's the mean over its trials, each with
+classifiers of its own. The runs and what they drew are kept under runs/, and go on where they stopped; trials that are
+in the JSON are not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
+import itertools
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +55,14 @@ def cut(labels: np.ndarray, seed: int) -> tuple[list[int], np.ndarray, np.ndarra
     return rare, np.setdiff1d(np.arange(len(labels)), removed), removed
 
 
-def trial(seed: int, steps: int) -> dict[str, Any]:
-    whole = load("mnist", fit="pad", size=28)
+def trial(seed: int, number: int, steps: int) -> dict[str, Any]:
+    whole, test = load("mnist", fit="pad", size=28), load("mnist", split="test", fit="pad", size=28)
     assert whole.labels is not None
+    assert test.labels is not None
     rare, kept, removed = cut(whole.labels, seed)
     few = kept[np.isin(whole.labels[kept], rare)]
-    run, data = fitted(
-        ROOT / "runs" / "augmenting" / f"seed-{seed}", np.append(kept, np.tile(few, REPEATED - 1)), steps
-    )
+    place = ROOT / "runs" / "augmenting" / f"seed-{seed}"
+    run, data = fitted(place, np.append(kept, np.tile(few, REPEATED - 1)), steps)
     gone = hashes(whole, removed) - hashes(whole, kept)
     seen = hashes(data, np.arange(len(data)))
     assert len(gone) > 0.99 * len(removed)
@@ -66,16 +70,24 @@ def trial(seed: int, steps: int) -> dict[str, Any]:
     real = Labelled(whole.batch(kept), torch.from_numpy(whole.labels[kept]))
     counts = [DRAWN if k in rare else 0 for k in range(10)]
     sets = {
-        "synthetic": synthesised(fn.load(run), counts, seed=seed, weight=WEIGHT),
-        "of a model that saw all": synthesised(fn.load("mnist"), counts, seed=seed),
+        "synthetic": drawn(place.with_name(f"seed-{seed}-{steps}-drawn.npz"), str(run), counts, seed, WEIGHT),
+        "of a model that saw all": drawn(place.with_name(f"seed-{seed}-all.npz"), "mnist", counts, seed, None),
         "as many real ones": some(whole, removed, seed),
     }
-    test = load("mnist", split="test", fit="pad", size=28)
-    assert test.labels is not None
     told = Labelled(test.batch(np.arange(len(test))), torch.from_numpy(test.labels))
-    few_and_drawn = {"rare": rare, "few": len(few), "removed": len(removed), "drawn": len(sets["synthetic"].x)}
-    found = accuracies(real, sets, told, seed)
-    return {"seed": seed, "steps": steps, **few_and_drawn, "training_minutes": seconds(run) / 60, "accuracy": found}
+    numbers = {"seed": seed, "trial": number, "steps": steps, "rare": rare, "few": len(few), "removed": len(removed)}
+    numbers |= {"drawn": len(sets["synthetic"].x), "training_minutes": seconds(run) / 60}
+    return numbers | {"accuracy": accuracies(real, sets, told, seed + 100 * number)}
+
+
+def drawn(path: Path, name: str, counts: list[int], seed: int, weight: float | None) -> Labelled:
+    """What a model draws, kept in a file."""
+    if not path.exists():
+        made, file = synthesised(fn.load(name), counts, seed=seed, weight=weight), io.BytesIO()
+        np.savez(file, x=made.x.numpy(), labels=made.labels.numpy())
+        write_file(path, file.getvalue())
+    with np.load(path) as kept:
+        return Labelled(torch.from_numpy(kept["x"]), torch.from_numpy(kept["labels"]))
 
 
 def some(whole: Dataset, removed: np.ndarray, seed: int) -> Labelled:
@@ -95,25 +107,36 @@ def accuracies(real: Labelled, sets: dict[str, Labelled], test: Labelled, seed: 
     return found
 
 
+def by_seed(trials: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """The accuracies of each seed, means over its trials."""
+    found = []
+    for seed in sorted({each["seed"] for each in trials}):
+        its = [each["accuracy"] for each in trials if each["seed"] == seed]
+        found.append({name: statistics.mean(one[name] for one in its) for name in its[0]})
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--trials", type=int, default=1, help="of each seed, with classifiers of their own")
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--json", default=str(ROOT / "benchmarks" / "results" / "augmenting.json"))
     args = parser.parse_args()
     keep_memory()
     path = Path(args.json)
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"trials": {}}
-    for seed in args.seeds:
-        if found["trials"].get(str(seed), {}).get("steps") != args.steps:
-            found["trials"][str(seed)] = measured(trial, seed, args.steps)
+    for seed, number in itertools.product(args.seeds, range(args.trials)):
+        name = f"{seed}, trial {number}"
+        if found["trials"].get(name, {}).get("steps") != args.steps:
+            found["trials"][name] = measured(trial, seed, number, args.steps)
             write_file(path, (json.dumps(found, indent=1) + "\n").encode())
-    told, rows = [each["accuracy"] for each in found["trials"].values() if each["steps"] == args.steps], []
+    told = by_seed([each for each in found["trials"].values() if each["steps"] == args.steps])
+    rows = []
     for name in told[0] if len(told) > 1 else ():
-        all_of_it, gain = mean([t[name] for t in told]), mean([t[name] - t["duplicates"] for t in told])
-        ends = {"low": gain.low, "high": gain.high}
-        rows.append({"way": name, "value": all_of_it.value, "low_value": all_of_it.low, "high_value": all_of_it.high,
-                     "gain": gain.value, **ends})  # fmt: skip
+        value, gain = mean([t[name] for t in told]), mean([t[name] - t["duplicates"] for t in told])
+        row = {"way": name, "value": value.value, "low_value": value.low, "high_value": value.high}
+        rows.append(row | {"gain": gain.value, "low": gain.low, "high": gain.high})
     write_file(path, (json.dumps({**found, "rows": rows}, indent=1) + "\n").encode())
     headings = {
         "way": "trained on",
