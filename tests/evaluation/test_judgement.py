@@ -27,7 +27,7 @@ from fromnoise.evaluation import (
 
 N = 1000
 NAMES = tuple("0123456789")
-SEVERITIES = (0.0, 0.25, 0.5, 1.0)
+SEVERITIES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 
 def digits(rows: np.ndarray, labels: np.ndarray) -> Dataset:
@@ -95,7 +95,7 @@ FAULTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_known_faults_move_the_right_numbers(fault: str, sets) -> None:
-    """Monotonically over three strengths, up to what the interval leaves open; from nothing to all beyond it."""
+    """Monotonically over five strengths, up to what the interval leaves open; from nothing to all beyond it."""
     good, _, held_out = sets
     make, moves = FAULTS[fault]
     features = FEATURES["convolutions" if fault == "blur" else "digits"]()

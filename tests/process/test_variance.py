@@ -96,7 +96,7 @@ def test_sampled_chain(informed):
 
 @pytest.mark.slow
 def test_sampled_chain_of_a_thousand_steps():
-    """The narrow component alone, as the papers' chain makes it: 4.2 % low is seen at n = 40,000."""
+    """The narrow component alone, as the papers' chain makes it: 4.2 % low is seen at n = 100,000."""
     x = chain(point_mass(linear_denoiser(0.03)), linear(1000), 100_000, 1, chunk=20_000)
     z, recursion = gaussian_z(x, 0.03), gaussian_z(x, Paper(linear(1000)).chain_variance(0.03)[0])
     print(f"variance against 0.03: z = {z[1]:.1f}; against the recursion: z = {recursion[1]:.1f}")
@@ -106,12 +106,12 @@ def test_sampled_chain_of_a_thousand_steps():
 
 @pytest.mark.slow
 def test_ancestral_moments_of_each_component():
-    """With var, means and covariances of both components within 3 standard errors at n = 40,000.
+    """With var, means and covariances of both components within 3 standard errors at n = 100,000.
 
     Ten numbers and the shares: of all seeds a true chain would fail with 3 in 100; the papers' σ_q² puts
-    the variance of 0.03 four standard errors low, and the noiseless last step, which is meant, half of one.
+    the variance of 0.03 six standard errors low, and the noiseless last step, which is meant, half of one.
     """
-    n = 40_000
+    n = 100_000
     x = chain(ISLANDS, linear(1000), n, 2)
     which = ISLANDS.responsibilities(x).argmax(1)
     share = (which == 0).double().mean()
