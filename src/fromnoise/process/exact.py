@@ -57,25 +57,31 @@ class GaussianMixture:
         return GaussianMixture(self.weights[[k]], self.means[[k]], self.covariances[[k]])
 
     def _components(self, x: Tensor, n: Level) -> tuple[Tensor, Tensor, Tensor]:
-        """Per component: log(weight · density of x_t) (B, K), mean and variance of x_0|x_t (B, K, d)."""
-        weights, means, values, vectors = (v.to(x) for v in (self.weights, self.means, self.values, self.vectors))
-        alpha, sigma = (c.to(x).reshape(-1, 1, 1) for c in (n.alpha, n.sigma))
-        offset = torch.einsum("kij,bki->bkj", vectors, x[:, None] - alpha * means)  # in the axes of each
+        """Per component: log(weight · density of x_t) (K, B), mean and variance of x_0|x_t (K, d, B).
+
+        The samples come last: sums over the few components and dimensions then run along whole vectors.
+        """
+        weights, means, values = (
+            v.to(x) for v in (self.weights[:, None], self.means[..., None], self.values[..., None])
+        )
+        vectors = self.vectors.to(x)
+        alpha, sigma = (c.to(x).reshape(-1) for c in (n.alpha, n.sigma))
+        offset = vectors.mT @ (x.mT - alpha * means)  # in the axes of each
         spread = alpha**2 * values + sigma**2
-        log_prob = weights.log() - 0.5 * (offset**2 / spread + (2 * math.pi * spread).log()).sum(-1)
-        mean = means + torch.einsum("kij,bkj->bki", vectors, alpha * values / spread * offset)
-        var = torch.einsum("kij,bkj->bki", vectors**2, (values * sigma**2 / spread).expand_as(offset))
+        log_prob = weights.log() - 0.5 * (offset**2 / spread + (2 * math.pi * spread).log()).sum(1)
+        mean = means + vectors @ (alpha * values / spread * offset)
+        var = vectors**2 @ (values * sigma**2 / spread)  # (K, d, 1) where all samples have one level
         return log_prob, mean, var
 
     def __call__(self, x: Tensor, n: Level) -> Denoised:
         log_prob, mean, var = self._components(x, n)
-        share = log_prob.softmax(1)[..., None]
-        total = (share * mean).sum(1)
-        return Denoised(total, (share * (var + (mean - total[:, None]) ** 2)).sum(1))
+        share = log_prob.softmax(0)[:, None]
+        total = (share * mean).sum(0)
+        return Denoised(total.mT.contiguous(), (share * (var + (mean - total) ** 2)).sum(0).mT.contiguous())
 
     def log_prob(self, x: Tensor, n: Level = CLEAN) -> Tensor:
         """log q(x_t) at level n, in nats, (B,); without a level, of the data themselves."""
-        return self._components(x, n)[0].logsumexp(1)
+        return self._components(x, n)[0].logsumexp(0)
 
     def given(self, y: Tensor, operator: Tensor, std: float) -> GaussianMixture:
         """The law of x_0 given one observation y = operator x_0 + std z: again a mixture, in closed form.
@@ -108,12 +114,12 @@ class GaussianMixture:
         seen = operator @ vectors  # (K, m, d): the operator in the axes of each component
         spread = (seen * (values * sigma**2 / (alpha**2 * values + sigma**2))[..., None, :]) @ seen.mT
         spread = spread + std**2 * torch.eye(len(operator)).to(x)
-        offset = y.reshape(-1, 1, len(operator)) - mean @ operator.mT
-        return (weighted.log_softmax(1) + _normal_log_prob(offset, spread)).logsumexp(1)
+        offset = y.reshape(-1, 1, len(operator)) - (operator @ mean).permute(2, 0, 1)
+        return (weighted.log_softmax(0).mT + _normal_log_prob(offset, spread)).logsumexp(1)
 
     def responsibilities(self, x: Tensor, n: Level = CLEAN) -> Tensor:
         """The probability of each component given x_t, (B, K)."""
-        return self._components(x, n)[0].softmax(1)
+        return self._components(x, n)[0].softmax(0).mT
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n draws, (n, d), float64."""
