@@ -153,12 +153,15 @@ def lines_of(page):
         )
 
 
+FEW = ("--train.steps=2", "--train.batch=8", "--train.sample_every=0", "--quiet")
+
+
 def shortened(words):
     """A command line with fewer steps, if it trains or draws from a run."""
     if words[0] in ("train", "cascade"):
-        return [*words, "--train.steps=2", "--train.batch=8", "--network.width=32", "--quiet"]
+        return [*words, *FEW, "--network.width=32"]
     if words[0] == "adapt":
-        return [*words, "--train.steps=2", "--train.batch=8", "--train.sample_every=0", "--quiet"]
+        return [*words, *FEW]
     if words[0] == "augment":
         return [*words, "--steps=2", "--train-steps=2", "--quiet"]
     drawn = ("sample", "inpaint", "upscale", "deblur", "denoise", "vary", "trace")

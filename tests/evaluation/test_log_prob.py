@@ -34,6 +34,7 @@ def model_of(law, *, kind="points", shape=None, variance="large", schedule="line
         {
             "schedule": {"name": schedule},
             "process": {"prediction": "x_0", "variance": variance, "loss": "clean"},
+            "sample": {"batch": 2000},
             "facts": {"kind": kind, "shape": list(shape or (law.means.shape[1],)), "n": 1} | facts,
         }
     )

@@ -23,6 +23,7 @@ DATA = load("moons", n=2000, seed=5).batch(range(2000))
 def trained(request):
     changes = {"train.steps": 800, "train.batch": 256, "train.lr": 2e-3, "train.decay": "cosine", "train.ema": 0.98}
     changes |= {"schedule.name": request.param, "network.width": 64, "network.depth": 3, **FORMULATIONS[request.param]}
+    changes |= {"sample.batch": 2000}  # all points at once
     config = fn.Config.from_dict({"data": {"name": "moons", "n": 20_000}, "network": {"name": "mlp"}})
     *_, finished = fn.fit(config.override(changes))
     return finished.model
