@@ -61,6 +61,13 @@ def test_more_pictures_of_a_rare_class_help_it():
     assert found["as they are"] < 0.75
 
 
+def test_what_is_drawn_wrongly_harms_and_is_left_out_when_it_is_checked():
+    """Where all that is drawn for the rare class shows the other one, nothing is left but the few that there are."""
+    real, wrong, test = bars(400, (0.95, 0.05)), bars(400, (0.5, 0.0), 3), bars(400, (0.5, 0.5), 2)
+    found = compared(real, Labelled(wrong.x, torch.ones(200, dtype=torch.long)), test, 2, steps=40)
+    assert found["synthetic, checked"] == found["duplicates"] > found["synthetic"] + 0.05
+
+
 def test_of_a_class_with_drawn_pictures_half_are_its_own():
     real, drawn = bars(40, (0.75, 0.25)), bars(60, (0.0, 1.0), 1)
     only = Labelled(drawn.x[:5], torch.full((5,), 2))
