@@ -3,9 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import done, refused
 from PIL import Image
+
+from fromnoise.data import load as load_data
+from fromnoise.model import load
+from fromnoise.tasks.anomalies import surprise
 
 
 def test_scores_pictures_and_auroc(runs, trained):
@@ -14,8 +19,21 @@ def test_scores_pictures_and_auroc(runs, trained):
     assert "AUROC of the" in said.out
     header, *rows = Path("scores.csv").read_text().splitlines()
     assert header == "number,score"
-    assert len(rows) == json.loads(Path("found.json").read_text())["n"]
-    assert 0 <= json.loads(Path("found.json").read_text())["auroc"] <= 1
+    found = json.loads(Path("found.json").read_text())
+    assert len(rows) == found["n"]
+    scores = {number: float(score) for number, score in (row.split(",") for row in rows)}
+    assert scores == pytest.approx(found["scores"], rel=1e-5)
+    strangest = said.out.split("the strangest: ")[1].split("\n")[0].split(", ")
+    assert strangest == sorted(scores, key=scores.get, reverse=True)[:5]
+    data = load_data(str(photos), size=8)
+    numbers = [int(number) for number in scores]
+    own = surprise(load("pets"), data.batch(numbers), draws=1, seed=0)
+    assert list(scores.values()) == pytest.approx(own.tolist(), rel=1e-4)
+    cat = data.labels[numbers] == data.classes.index("cat")
+    values = np.array(list(found["scores"].values()))
+    normal, others = values[cat][:, None], values[~cat]
+    wanted = ((normal < others) + 0.5 * (normal == others)).mean()
+    assert found["auroc"] == pytest.approx(wanted)
     done(f"anomalies pets {photos} -n 3 --draws 1 --quiet --out strange.png")
     assert Image.open("strange.png").width > 100
 
@@ -29,6 +47,7 @@ def test_scores_pictures_and_auroc(runs, trained):
         ("anomalies pets PHOTOS --normal cat dog --out x.png", "all are normal"),
         ("anomalies pets PHOTOS --out PHOTOS/cats.csv --json PHOTOS/cats.csv", "written twice"),
         ("anomalies table --out x.png", "this one knows points"),
+        ("anomalies pets PHOTOS --out PHOTOS/strange.png", "write to another place"),
     ],
 )
 def test_a_mistake_is_one_line(runs, trained, line, says):

@@ -9,7 +9,7 @@ from commands import done, refused, write_image
 from PIL import Image
 
 from fromnoise.model import load
-from fromnoise.tasks.pictures import read_mask, read_picture, shaping_of
+from fromnoise.tasks.pictures import fit_known, read_mask, read_picture, shaping_of
 
 
 def fillings(folder: str) -> np.ndarray:
@@ -28,11 +28,29 @@ def photo(runs):
 def test_known_pixels_stay_and_fillings_differ(photo, method):
     done(f"inpaint pets {photo} --mask 12,4,20,12 -n 3 --method {method} --steps 4 --seed 1 --quiet --out out")
     drawn, model = fillings("out"), load("pets")
-    known = read_mask("12,4,20,12", Image.open(photo), shaping_of(model)).numpy()
-    picture = np.rint((read_picture(Path(photo), model)[0].numpy() + 1) * 127.5).transpose(1, 2, 0)
+    seen = ("12,4,20,12", Image.open(photo), shaping_of(model))
+    known = read_mask(*seen).numpy()
+    picture = np.rint((fit_known(*seen)[0].numpy() + 1) * 127.5).transpose(1, 2, 0)
     assert 0 < known.sum() < known.size
     assert np.array_equal(drawn[:, known], np.broadcast_to(picture[known], drawn[:, known].shape))
     assert np.ptp(drawn[:, ~known], axis=0).max() > 0
+
+
+def test_what_is_hidden_is_seen_nowhere(photo):
+    """Around a hole the picture is the same whatever is in it, and far from it that without a mask."""
+    box, image, model = (40, 40, 60, 60), Image.open(photo).convert("RGB").resize((128, 128)), load("pets")
+    seen = []
+    for colour in ("white", "black", "red"):
+        image.paste(colour, box)
+        seen.append(fit_known("40,40,60,60", image, shaping_of(model)))
+    known = read_mask("40,40,60,60", image, shaping_of(model))
+    assert np.array_equal(seen[0], seen[1])
+    assert np.array_equal(seen[0], seen[2])
+    image.save("hole.png")
+    picture = read_picture(Path("hole.png"), model)
+    assert np.array_equal(seen[0][..., -1], picture[..., -1])
+    assert np.abs(seen[0] - picture)[..., known].max() > 0.02  # what its red would have told its neighbours
+    assert np.abs(seen[0]).max() <= 1
 
 
 def test_the_seed_decides_and_the_numbers_are_told(photo):
@@ -113,9 +131,10 @@ def test_deblur_and_vary(photo):
     assert json.loads(Path("varied.json").read_text())["strength"] == 0.5
 
 
-def test_hardly_varied_is_the_picture(photo):
+@pytest.mark.parametrize("strength", ["0.001", "1e-8"])
+def test_hardly_varied_is_the_picture(photo, strength):
     """At a strength of a thousandth of T hardly any noise is added, and what comes back is the picture."""
-    done(f"vary pets {photo} --strength 0.001 -n 1 --quiet --out near")
+    done(f"vary pets {photo} --strength {strength} -n 1 --quiet --out near")
     picture = (read_picture(Path(photo), load("pets"))[0].permute(1, 2, 0).numpy() + 1) * 127.5
     assert np.abs(fillings("near")[0].astype(float) - picture).mean() < 12
 
@@ -138,6 +157,8 @@ def test_hardly_varied_is_the_picture(photo):
         ("inpaint pets photo.png --mask black.png --out x.png", "nowhere white"),
         ("inpaint pets photo.png --mask 9,4,20,12 --out x.png --json photo.png", "read from"),
         ("vary pets photo.png --out x.png --json x.png", "written twice"),
+        ("vary pets photo.png --out x.png --json pets/../x.png", "written twice"),
+        ("vary pets photo.png --out none/../photo.png", "read from and would be overwritten"),
         ("inpaint pets photo.png --mask 0,0,37,21 --out x.png", "hides all"),
         ("inpaint pets photo.png --mask alpha --out x.png", "nothing transparent"),
         ("inpaint pets photo.png --mask square.png --out x.png", "same proportions"),

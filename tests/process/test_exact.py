@@ -201,6 +201,15 @@ def test_empirical_samples():
     assert {tuple(row) for row in x.tolist()} == {tuple(row) for row in POINTS.tolist()}
 
 
+def test_given_what_a_component_cannot_have_made():
+    """Ten deviations from one component, at the other: a mixture still, of the other's conditional law alone."""
+    far = GaussianMixture([0.5, 0.5], [[-10.0], [10.0]], [[[0.1]], [[0.1]]])
+    found = far.given(torch.tensor([10.0]), torch.tensor([[1.0]]), 0.1)
+    assert float(found.weights[1]) == 1.0
+    torch.testing.assert_close(found.means[1], torch.tensor([10.0]).double())
+    assert bool(torch.isfinite(found.log_prob(torch.tensor([[10.0]]).double())).all())
+
+
 def test_empirical_refuses():
     with pytest.raises(ValueError, match="at least one"):
         Empirical(torch.zeros(0, 2))

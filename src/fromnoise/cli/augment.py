@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import finite, whole
 from fromnoise.cli.model_data import as_the_model_sees, data_for
-from fromnoise.cli.outputs import check_apart, check_new_folder, check_numbers, count, note, write_numbers
+from fromnoise.cli.outputs import check_apart, check_new_folder, check_numbers, count, note, plain, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
         counts = drawn.labels.bincount(minlength=len(counts)).tolist()
     _write(out, model.classes, drawn, args)
     for name, have, more in zip(model.classes, real.labels.bincount(minlength=len(counts)), counts, strict=True):
-        print(f"  {name:16} {int(have):7} + {more}")
+        print(f"  {plain(name):16} {int(have):7} + {more}")
     note(f"{count(len(drawn.x), 'picture')} in {time.perf_counter() - began:.1f} s: {out}")
     found: dict[str, Any] = {"out": str(out), "drawn": dict(zip(model.classes, counts, strict=True)), "seed": args.seed}
     if test is not None:
@@ -151,12 +152,28 @@ def _write(out: Path, classes: tuple[str, ...], drawn: Labelled, args: argparse.
     """A folder for each class that got pictures; a name that is no plain folder's becomes the class's number."""
     from fromnoise.figures import save_each
 
-    for number, name in enumerate(classes):
+    for number, (name, folder) in enumerate(zip(classes, folders_of(classes), strict=True)):
         x = drawn.x[drawn.labels == number]
-        plain = name == Path(name).name and name.strip(". ") and not set(name) & set('<>:"/\\|?*\0')
         if len(x):
             said = f"{name}, drawn by fromnoise augment {args.model}, seed {args.seed}"
-            save_each(x, out / (name if plain else f"class-{number}"), captions=[said] * len(x))
+            save_each(x, out / folder, captions=[said] * len(x))
+
+
+def folders_of(classes: Sequence[str]) -> list[str]:
+    """A folder's name for each class: its own, or its number where that is no plain folder's or a hidden one's.
+
+    >>> folders_of(["cat", "../dog", "class-1"])
+    ['cat', 'class-1_', 'class-1']
+    """
+    names = []
+    for number, name in enumerate(classes):
+        usual = name == Path(name).name and name.isprintable() and name.strip(". ") == name
+        if not usual or set(name) & set('<>:"/\\|?*'):
+            name = f"class-{number}"
+            while name in classes:
+                name += "_"
+        names.append(name)
+    return names
 
 
 def _worth(args: argparse.Namespace, model: Model, real: Labelled, drawn: Labelled, test: Labelled) -> dict[str, Any]:

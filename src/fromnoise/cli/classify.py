@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
 from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
-from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, write_numbers
+from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, plain, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
         said = f": {100 * right.value:.1f} % right, 95 % interval {100 * right.low:.1f} to {100 * right.high:.1f} %"
     print(f"{count(len(x_0), 'sample')} of {what}{said}")
     for name, n in counted.items():
-        print(f"  {name:12} {n:6}")
+        print(f"  {plain(name):12} {n:6}")
     if out is not None:
         _write(out, index, model.facts.classes, found, labels, errors)
     write_numbers(args.json, numbers)

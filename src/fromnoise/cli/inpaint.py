@@ -31,11 +31,11 @@ def run(args: argparse.Namespace) -> None:
     check_out(args, args.mask)
     from fromnoise.model import load
     from fromnoise.sampling import Observation, kept
-    from fromnoise.tasks.pictures import fit_picture, read_image, read_mask, shaping_of
+    from fromnoise.tasks.pictures import fit_known, fit_picture, read_image, read_mask, shaping_of
 
     model = load(args.model, network=args.network)
     image, shaping = read_image(Path(args.image)), shaping_of(model)
-    picture, mask = fit_picture(image, shaping), read_mask(args.mask, image, shaping)
+    mask, known = (read(args.mask, image, shaping) for read in (read_mask, fit_known))
     operator = kept(mask)
-    hole = picture.where(mask, opaque(0 * picture))  # gray
-    restore(args, model, [picture, hole], Observation(operator(picture), operator), mask)
+    hole = known.where(mask, opaque(0 * known))  # gray
+    restore(args, model, [fit_picture(image, shaping), hole], Observation(operator(known), operator), mask)

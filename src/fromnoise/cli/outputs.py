@@ -110,16 +110,22 @@ def check_writable(path: Path) -> None:
 
 
 def check_apart(outputs: Iterable[str | None], inputs: Iterable[str | None]) -> None:
-    """Raise UserError where a file would be overwritten that is read from, alone or in a folder, or two are one."""
+    """Raise UserError where a file is read from that would be overwritten, or two are one.
+
+    Neither may pictures, alone or in a folder, come into a folder that is read: they would be data the next time.
+    """
     files = [Path(name) for name in outputs if name]
     sources = [Path(name) for name in inputs if name]
-    if len({path.absolute() for path in files}) < len(files):
+    if len({path.resolve() for path in files}) < len(files):
         raise UserError(f"{files[0]} is to be written twice: give --json another name")
     for path in files:
         for source in sources:
-            inside = source.is_dir() and path.is_file() and source.resolve() in path.resolve().parents
-            if inside or (path.exists() and source.exists() and path.samefile(source)):
+            inside = source.is_dir() and source.resolve() in path.resolve().parents
+            there = path.resolve().exists() and source.exists()
+            if (inside and path.is_file()) or (there and path.resolve().samefile(source)):
                 raise UserError(f"{path} is read from and would be overwritten: give another name")
+            if inside and path.suffix.lower() not in (".csv", ".json"):
+                raise UserError(f"{path} is in {source}, whose pictures are read: write to another place")
 
 
 def check_numbers(path: str | None) -> None:
@@ -148,8 +154,16 @@ def _check_folder(path: Path, folder: Path) -> None:
 
 def note(text: str) -> None:
     """A line for the person, kept apart from what a program might read; no name in it can steer the terminal."""
-    line = " ".join(text.split())
-    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    print(plain(text), file=sys.stderr)
+
+
+def plain(text: str) -> str:
+    """Text as one line that cannot steer a terminal.
+
+    >>> plain("a class\\n\\x1b[31m")
+    'a class ?[31m'
+    """
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def speaks() -> bool:

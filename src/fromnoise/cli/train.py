@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fromnoise.cli.outputs import check_numbers, count, note, speaks, write_numbers
+from fromnoise.cli.outputs import check_apart, check_numbers, count, note, speaks, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
@@ -62,6 +62,7 @@ def check_places(args: argparse.Namespace) -> None:
     check_numbers(args.json)
     if Path(args.out).is_file():
         raise UserError(f"--out {args.out} is a file; give a folder")
+    check_apart((args.out,), (getattr(args, "what", None),))  # its samples would become data
     from fromnoise.model import bundled
 
     if args.out in bundled():

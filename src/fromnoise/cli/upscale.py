@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> None:
     shaping, trained = shaping_of(model), model.config.process.small
     if trained and args.factor not in (None, trained):
         raise UserError(f"this model was trained to make pictures {trained} times as large: leave --factor out")
+    if trained and args.method != "pgdm":
+        raise UserError("this model was trained to make pictures large and needs no method: leave --method out")
     args.factor = args.factor or trained or 4
     if args.noise is not None and not (0 < args.noise <= 100 or (trained and args.noise == 0)):
         raise UserError(f"--noise is a standard deviation, above 0 and at most 100, not {args.noise:g}")

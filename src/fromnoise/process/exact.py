@@ -100,7 +100,8 @@ class GaussianMixture:
         means = self.means + torch.einsum("kdm,km->kd", gain, offset)
         covariances = self.covariances - gain @ operator @ self.covariances
         log_weights = self.weights.log() + _normal_log_prob(offset, spread)
-        return GaussianMixture(log_weights.softmax(0), means, (covariances + covariances.mT) / 2)
+        weights = log_weights.softmax(0).clamp_min(torch.finfo(means.dtype).tiny)  # what cannot be is hardly ever
+        return GaussianMixture(weights, means, (covariances + covariances.mT) / 2)
 
     def observation_log_prob(self, x: Tensor, n: Level, y: Tensor, operator: Tensor, std: float) -> Tensor:
         """log p(y | x_t) in nats, (B,), of y (m,) or (B, m) as in `given`: what exact guidance climbs.

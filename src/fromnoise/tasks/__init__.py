@@ -5,7 +5,7 @@ from fromnoise.tasks.augment import Labelled, synthesised
 from fromnoise.tasks.cascade import cascaded
 from fromnoise.tasks.classify import class_errors
 from fromnoise.tasks.denoise import denoised, denoisings
-from fromnoise.tasks.pictures import fit_picture, read_mask, read_picture
+from fromnoise.tasks.pictures import fit_known, fit_picture, read_mask, read_picture
 from fromnoise.tasks.restore import METHODS, Method, Shown, restored, restoring
 from fromnoise.tasks.segment import Segmenter, segmenter
 from fromnoise.tasks.trace import drawing, traced
@@ -26,6 +26,7 @@ __all__ = [
     "denoisings",
     "drawing",
     "find_anomalies",
+    "fit_known",
     "fit_picture",
     "read_mask",
     "read_picture",

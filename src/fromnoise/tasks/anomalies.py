@@ -53,7 +53,7 @@ def find_anomalies(
     total, squares = torch.zeros_like(x_0, device="cpu"), torch.zeros_like(x_0, device="cpu")
     for draw in range(draws):
         x = varied(
-            model, x_0, len(x_0), strength=strength, seed=seed + draw, steps=steps,
+            model, x_0, len(x_0), strength=strength, seed=(seed + draw) % 2**63, steps=steps,
             progress=lambda done, of, draw=draw: progress(draw * of + done, draws * of),
         ).cpu()  # fmt: skip
         total += x / draws

@@ -110,8 +110,11 @@ def classifier(
 ) -> nn.Module:
     """A small convolutional network trained on pictures by class: (n, C, H, W) -> features, logits (n, classes).
 
-    `weights` (n,) say how often each picture is drawn, beside the others; `move` moves it a little each time.
+    `weights` (n,) say how often each picture is drawn, beside the others; `move` moves it a little each time. Raises
+    UserError for pictures of fewer than 4 pixels a side.
     """
+    if min(data.x.shape[2:]) < 4:
+        raise UserError("a classifier takes pictures of at least 4 pixels a side")
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

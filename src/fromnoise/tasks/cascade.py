@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fromnoise.errors import UserError
 from fromnoise.model import Model
+from fromnoise.model.model import Label
 from fromnoise.tasks.upscale import upscaled
 
 
@@ -19,6 +20,7 @@ def cascaded(
     *,
     noise: float = 0.1,
     seed: int = 0,
+    label: Label = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     **how: Any,
 ) -> list[Tensor]:
@@ -26,7 +28,9 @@ def cascaded(
 
     The first model draws by itself; the others were trained with process.small, each for pictures of the size before.
     `noise` is added to what they are given, at most the process.small_noise of training: it hides what no real small
-    picture has. `how` are other arguments of `Model.sample`, for all. Raises UserError for stages that do not fit.
+    picture has. `label` is a class for all or n of them, and `how` are other arguments of `Model.sample`, for every
+    stage: without a label each class is taken in turn, of which all stages are told. Raises UserError for stages that
+    do not fit.
 
     >>> import fromnoise as fn
     >>> cascaded([fn.load("mnist")], 2, steps=2)[0].shape
@@ -37,10 +41,11 @@ def cascaded(
     def told(stage: int) -> Callable[[int, int], None]:
         return lambda done, total: progress(stage * total + done, len(models) * total)
 
+    how |= {"label": models[0].labels(n, label)}
     drawn = [models[0].sample(n, seed=seed, progress=told(0), **how)]
     for stage, model in enumerate(models[1:], 1):
         most = min(noise, model.config.process.small_noise)
-        drawn.append(upscaled(model, drawn[-1], noise=most, seed=seed + stage, progress=told(stage), **how))
+        drawn.append(upscaled(model, drawn[-1], noise=most, seed=(seed + stage) % 2**63, progress=told(stage), **how))
     return drawn
 
 
@@ -49,6 +54,8 @@ def check_stages(models: Sequence[Model]) -> None:
     if not models or models[0].config.process.small or models[0].facts.kind != "images":
         raise UserError("a cascade begins with a model of images that draws them given nothing")
     for small, large in itertools.pairwise(models):
+        if small.classes != large.classes:
+            raise UserError("the stages of a cascade know different classes: train them on the same data")
         factor = large.config.process.small
         wanted = (small.facts.shape[0], *(side * factor for side in small.facts.shape[1:]))
         if not factor or tuple(large.facts.shape) != wanted:

@@ -22,17 +22,19 @@ Colour = tuple[int, int, int]
 
 
 def read_colours(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """The colour of each pixel of a mask, (H, W) int64, as one number, whatever the mode of its file.
+    """The colour of each pixel of a mask, (H, W) int32, as one number, whatever the mode of its file.
 
-    `size` is the picture's, (width, height). Raises UserError for a mask that cannot be read, that has another size, or
-    more than 8 bits a channel.
+    `size` is the picture's, (width, height). Raises UserError for a mask that cannot be read, that has another size,
+    more than 8 bits a channel, or transparent places.
     """
     image = read_image(path)
     if image.size != size:
         raise UserError(f"the mask {path} is {image.width} x {image.height}, its picture {size[0]} x {size[1]}")
     if image.mode.startswith(("I", "F")):
         raise UserError(f"the mask {path} has more than 8 bits a channel: save it as an ordinary PNG")
-    return np.asarray(image.convert("RGB")).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+        raise UserError(f"the mask {path} is transparent in places: give each class, the ground too, a colour")
+    return np.asarray(image.convert("RGB")).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
 
 
 def colours_of(masks: Sequence[np.ndarray]) -> list[Colour]:

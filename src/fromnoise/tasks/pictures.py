@@ -67,9 +67,9 @@ def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
     """What of a picture is known, (H, W), True where it is, brought to the model's shape together with the picture.
 
     `text` is a file whose white is unknown, of any size with the picture's shape; a box LEFT,TOP,RIGHT,BOTTOM in the
-    picture's pixels, unknown inside; or alpha: unknown where the picture itself is transparent. A pixel of the model
-    that it touches is unknown. Raises UserError for a mask that cannot be read, does not fit, or leaves
-    nothing or everything unknown.
+    picture's pixels, unknown inside; or alpha: unknown where the picture itself is transparent. A pixel of the model of
+    which it hides more than a five-hundredth is unknown. Raises UserError for a mask that cannot be read, does not fit,
+    or leaves nothing or everything unknown.
     """
     hidden = _hidden(text, image)
     how = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
@@ -79,6 +79,21 @@ def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
     if not bool(known.any()):
         raise UserError(f"the mask {text} hides all of the picture: use fromnoise sample")
     return known
+
+
+def fit_known(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
+    """A picture as the model sees it, (1, C, H, W) in [-1, 1], with no trace of what a mask hides, as in `read_mask`.
+
+    The filters that make a picture small reach some pixels far, and would carry what is hidden to what is known around
+    it: each hidden pixel is first given the colour of the nearest known one.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    hidden = np.asarray(_hidden(text, image)) > 0
+    own = Shaping(image.height, image.width, shaping.channels, "stretch", "box", shaping.background)
+    rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    pixels = np.moveaxis(bytes_of(image, own)[:, rows, columns], 0, -1)
+    return fit_picture(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), shaping)
 
 
 def _hidden(text: str, image: Image.Image) -> Image.Image:

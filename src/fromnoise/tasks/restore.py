@@ -212,6 +212,8 @@ def restored(model: Model, seen: Observation, n: int = 1, *, first: int = 0, lab
     >>> filled.shape, bool((filled[:, :, :14] == digit[:, :, :14]).all())
     (torch.Size([2, 1, 28, 28]), True)
     """
+    if len(seen.y) not in (1, n):
+        raise UserError(f"what was seen is of one picture or of each of {n}, not of {len(seen.y)}")
     labels = labels_of(model.classes, label, n, model.device)
     swarm = max(1, chosen_method(how.get("method", "pgdm"), how.get("mask")).swarm)
     size, parts = max(1, model.config.sample.batch // swarm), []

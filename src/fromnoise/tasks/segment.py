@@ -68,8 +68,8 @@ class Segmenter:
     def __call__(self, x_0: Tensor) -> Tensor:
         parts = []
         for part in x_0.split(self.model.config.sample.batch):
-            seen = (features(self.model, part) - self.centre) / self.scale
-            parts.append(self.head(seen.movedim(1, -1)).argmax(-1).cpu())
+            seen = (features(self.model, part).movedim(1, -1) - self.centre) / self.scale
+            parts.append(self.head(seen).argmax(-1).cpu())
         return torch.cat(parts)
 
 
@@ -102,9 +102,9 @@ def segmenter(
         raise UserError(f"masks hold the class {int(masks.max())}, and there are {classes}, from 0")
     if classes is None and 2 * len(masks.unique()) <= int(masks.max()):
         raise UserError(f"of the classes 0, 1, ... {int(masks.max())} most have no pixel: number them without gaps")
-    seen = torch.cat([features(model, part) for part in x_0.split(model.config.sample.batch)])
-    centre, scale = seen.mean((0, 2, 3), keepdim=True), seen.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
-    pixels = ((seen - centre) / scale).movedim(1, -1).flatten(0, 2)
+    parts = x_0.split(model.config.sample.batch)
+    pixels = torch.cat([features(model, part).movedim(1, -1).flatten(0, 2) for part in parts])
+    centre, scale = pixels.mean(0), pixels.std(0).clamp_min(1e-6)
     wanted = masks.flatten().to(pixels.device)
     generator = torch.Generator().manual_seed(seed)
     head = nn.Linear(pixels.shape[1], classes or int(masks.max()) + 1).to(pixels.device)
@@ -115,6 +115,6 @@ def segmenter(
         for _ in range(steps):
             some = torch.randint(len(pixels), (4096,), generator=generator).to(pixels.device)
             optimizer.zero_grad()
-            F.cross_entropy(head(pixels[some]), wanted[some]).backward()
+            F.cross_entropy(head((pixels[some] - centre) / scale), wanted[some]).backward()
             optimizer.step()
     return Segmenter(model, centre, scale, head)

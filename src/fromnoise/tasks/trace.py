@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
@@ -34,13 +34,15 @@ def read_drawing(image: Image.Image, model: Model) -> Tensor:
     of a mask what is light is bright. Raises UserError as `drawing` does.
     """
     check_adapted(model)
+    from scipy.ndimage import maximum_filter  # its time does not grow with the width
+
     kind, shaping = model.config.process.condition, shaping_of(model)
     pixels = _contrast(image)
     if kind != "mask":
         pixels = 255 - pixels if pixels.mean() > 127.5 else pixels
         scales = image.width / shaping.width, image.height / shaping.height
         wide = int((min if shaping.fit == "crop" else max)(scales)) // 2 * 2 + 1
-        pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.MaxFilter(min(wide, 255))))
+        pixels = maximum_filter(pixels, wide, mode="nearest")
     small = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
     given = torch.from_numpy(bytes_of(Image.fromarray(pixels), small).astype(np.float32) / 255)[None]
     lines = (given > 0.5).float()

@@ -12,6 +12,7 @@ from fromnoise.model import Model
 from fromnoise.model.small import given_small
 from fromnoise.sampling import Streams
 from fromnoise.tasks.restore import APART
+from fromnoise.tasks.told import weight_for
 
 
 def upscaled(
@@ -21,7 +22,8 @@ def upscaled(
 
     The model was trained with process.small = factor. n is m unless given. `noise` is added to the small ones first, at
     most the process.small_noise of training: it forgives what is wrong with them. `how` are other arguments of
-    `Model.sample`. Raises UserError for a model that was not trained for it, and for small pictures of another size.
+    `Model.sample`; without a label no class is told. Raises UserError for a model that was not trained for it, and for
+    small pictures of another size.
 
     >>> import fromnoise as fn
     >>> try:
@@ -39,6 +41,7 @@ def upscaled(
     if not 0 <= noise <= model.config.process.small_noise:
         raise UserError(f"noise lies from 0 to {model.config.process.small_noise:g} for this model, got {noise:g}")
     n = n or len(small)
+    how |= {"weight": weight_for(model, how.get("label"), how.get("weight"))}
     rows = small.float()[torch.arange(n) % len(small)]
     z = Streams(seed, 0, n, draw=APART)(rows)
     return model.sample(n, seed=seed, given=given_small(rows, factor, torch.full((n,), noise), z), **how)

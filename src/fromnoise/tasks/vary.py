@@ -49,7 +49,8 @@ def varied(
     weight = weight_for(model, label, weight)
     way = model.walk(*(how.pop(name, None) for name in ("solver", "steps", "path")))
     begin = at(model.schedule, strength * model.schedule.T)
-    levels = [begin, *(level for level in way.levels if float(level.t) < float(begin.t) - 1e-6 * model.schedule.T)]
+    left = [level for level in way.levels if float(level.t) < float(begin.t) - 1e-6 * model.schedule.T]
+    levels = [begin, *(left or way.levels[-1:])]
     streams = Streams(seed, 0 if alike else first, 1 if alike else n, draw=APART)
     x_0 = x_0.to(model.device).expand(n, *model.facts.shape)
     x_t = diffuse(x_0, CLEAN, begin, lambda x: streams(x[: streams.n]).expand_as(x))
