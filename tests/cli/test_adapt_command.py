@@ -50,7 +50,7 @@ def test_an_empty_drawing_is_said(edged):
         ("inpaint edged own.png --mask 0,0,12,20 --out a.png", "use fromnoise trace"),
         ("adapt pets --condition colours --out a", "colours"),
         ("adapt pets --condition mask --out pets", "its own"),
-        ("adapt edged --condition mask --out a", "U-Net"),
+        ("adapt edged --condition mask --out a", "was adapted already, to edges"),
         ("adapt pets --condition mask --out a --process.condition edges", "leave it out"),
         ("adapt table --condition mask --out a", "U-Net"),
     ],

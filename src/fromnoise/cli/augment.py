@@ -200,8 +200,9 @@ def _told(name: str, trials: list[dict[str, float]]) -> dict[str, Any]:
     from fromnoise.evaluation.estimate import mean
 
     found, gain = mean([t[name] for t in trials]), mean([t[name] - t["duplicates"] for t in trials])
+    found = found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
+    gain = gain._replace(low=max(-1.0, gain.low), high=min(1.0, gain.high))
     more = f"   {gain.value:+.3f} over duplicates ({gain.low:+.3f} to {gain.high:+.3f})" if name != "duplicates" else ""
     print(f"  {name:18} {found.value:.3f} ({found.low:.3f} to {found.high:.3f}){more}")
-    found = found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
     interval, gained = [found.low, found.high], [gain.low, gain.high]
     return {"value": found.value, "interval": interval, "gain": gain.value, "gain_interval": gained}

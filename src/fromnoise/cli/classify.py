@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 The class under which a picture is denoised best is its class: nothing is trained for it. Without DATA: what the model
-did not see of its own data. --data.KEY sets an option of the data, as in fromnoise train.
+did not see of its own data, or all of them where nothing was held back. --data.KEY sets an option of
+the data, as in fromnoise train.
 
 examples:
   fromnoise classify mnist -n 1000

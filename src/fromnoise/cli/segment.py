@@ -79,10 +79,10 @@ def run(args: argparse.Namespace) -> None:
     known = [name for stem, name in names.items() if stem in painted]
     others = [name for stem, name in names.items() if stem not in painted] or known
     if len(known) < 2:
-        wanted, there = next(iter(names.values()), "a.png"), next(iter(painted.values()))
+        wanted, there = next((name for name in others if name not in known), "a.png"), next(iter(painted.values()))
         raise UserError(
-            f"of the pictures in {images} {len(known)} have a mask of their name in {masks}, and two must: that of "
-            f"{wanted} is {masks / Path(wanted).with_suffix('.png')}; there is {there}"
+            f"{len(known)} of the pictures in {images} with a mask of the same name in {masks}, and two must have one: "
+            f"that of {wanted} is {masks / Path(wanted).with_suffix('.png')}; there is {there}"
         )
     keep_memory()
     with bar("learning", args.quiet) as update:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from fromnoise.data.decode import Shaping, open_image, to_array
@@ -49,7 +49,8 @@ def read_image(path: Path) -> Image.Image:
     try:
         return open_image(path)
     except OSError as error:
-        reason = error.strerror or "it is no image that can be read"
+        known = not isinstance(error, UnidentifiedImageError)  # a truncated file says so
+        reason = error.strerror or (str(error) if known else "it is no image that can be read")
     except Exception as error:  # a hostile file can make a decoder raise anything
         reason = " ".join(str(error).split())[:200]
     raise UserError(f"cannot read {path}: {reason}")
@@ -68,14 +69,15 @@ def read_mask(text: str, image: Image.Image, shaping: Shaping) -> Tensor:
 
     `text` is a file whose white is unknown, of any size with the picture's shape; a box LEFT,TOP,RIGHT,BOTTOM in the
     picture's pixels, unknown inside; or alpha: unknown where the picture itself is transparent. A pixel of the model of
-    which it hides more than a five-hundredth is unknown. Raises UserError for a mask that cannot be read, does not fit,
-    or leaves nothing or everything unknown.
+    which it hides any part (less than a five-hundredth is none) is unknown. Raises UserError for a mask that cannot be
+    read, does not fit, or leaves nothing or everything unknown.
     """
     hidden = _hidden(text, image)
     how = Shaping(shaping.height, shaping.width, 1, shaping.fit, "box", "black")
     known = torch.from_numpy(bytes_of(hidden, how)[0] == 0)
     if bool(known.all()):
-        raise UserError(f"the mask {text} hides nothing of the picture as the model sees it")
+        cropped = ", which is its middle" if shaping.fit == "crop" else ""
+        raise UserError(f"the mask {text} hides nothing of the picture as the model sees it{cropped}")
     if not bool(known.any()):
         raise UserError(f"the mask {text} hides all of the picture: use fromnoise sample")
     return known
@@ -104,7 +106,7 @@ def _hidden(text: str, image: Image.Image) -> Image.Image:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
         return Image.fromarray(255 - alpha)
     box = BOX.fullmatch(text)
-    if not box and re.fullmatch(r"[-+\d.,\s]+", text):
+    if not box and (re.fullmatch(r"[-+\d.,\s]+", text) or (text.count(",") == 3 and not Path(text).suffix)):
         raise UserError(f"a box is four whole numbers, LEFT,TOP,RIGHT,BOTTOM in pixels, not {text}")
     if box:
         left, top, right, bottom = map(int, box.groups())

@@ -28,8 +28,10 @@ def adapted(name: str, condition: str, network: str | type[nn.Module] | None = N
     """
     model = load(name, device="cpu", network=network)
     config = model.config
+    if config.process.condition:
+        raise UserError(f"{name} was adapted already, to {config.process.condition}: adapt the model it began from")
     if type(model.network) is not UNet or config.process.prediction == "class":
-        raise UserError(f"an adapter goes beside a U-Net that draws, and {name} is none")
+        raise UserError(f"an adapter goes beside a U-Net that draws, and {name} is none: take a model of images")
     if config.distil.teacher:
         raise UserError(f"{name} was distilled and knows the levels of its own steps alone: adapt its teacher")
     if model.facts.given:
