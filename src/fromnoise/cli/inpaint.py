@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
 
     model = load(args.model, network=args.network)
     image, shaping = read_image(Path(args.image)), shaping_of(model)
-    mask, known = (read(args.mask, image, shaping) for read in (read_mask, fit_known))
+    mask, known = read_mask(args.mask, image, shaping), fit_known(args.mask, image, shaping)
     operator = kept(mask)
     hole = known.where(mask, opaque(0 * known))  # gray
     restore(args, model, [fit_picture(image, shaping), hole], Observation(operator(known), operator), mask)

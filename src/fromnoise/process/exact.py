@@ -100,7 +100,7 @@ class GaussianMixture:
         means = self.means + torch.einsum("kdm,km->kd", gain, offset)
         covariances = self.covariances - gain @ operator @ self.covariances
         log_weights = self.weights.log() + _normal_log_prob(offset, spread)
-        weights = log_weights.softmax(0).clamp_min(torch.finfo(means.dtype).tiny)  # what cannot be is hardly ever
+        weights = log_weights.softmax(0).clamp_min(torch.finfo(means.dtype).tiny)  # a mixture takes no 0
         return GaussianMixture(weights, means, (covariances + covariances.mT) / 2)
 
     def observation_log_prob(self, x: Tensor, n: Level, y: Tensor, operator: Tensor, std: float) -> Tensor:
