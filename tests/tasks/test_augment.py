@@ -123,6 +123,18 @@ def test_moved_pictures_stay_what_they_are():
     torch.testing.assert_close(moved(flat, torch.Generator()), flat)
 
 
+def test_what_is_round_stays_round_in_a_wide_picture():
+    """A blob in pictures three times as wide as high: its covariance has equal eigenvalues however it is turned."""
+    y, x = torch.arange(16.0)[:, None] - 7.5, torch.arange(48.0) - 23.5
+    blob = 2 * torch.exp(-(x**2 + y**2) / 8) - 1
+    found = moved(blob.expand(40, 1, 16, 48), torch.Generator().manual_seed(0))[:, 0].double() + 1
+    place = torch.stack(torch.broadcast_tensors(y, x)).double().flatten(1)
+    share = found.flatten(1) / found.sum((1, 2))[:, None]
+    offset = place - (share @ place.mT)[..., None]
+    values = torch.linalg.eigvalsh((share[:, None] * offset) @ offset.mT)
+    assert float((values[:, 1] / values[:, 0]).max()) < 1.1
+
+
 def test_what_cannot_be():
     with pytest.raises(UserError, match="does not know classes"):
         synthesised(fn.load("swissroll"), [1])
