@@ -74,7 +74,8 @@ def _draw(args: argparse.Namespace, runs: list[str], out: Path) -> None:
     began, models = time.perf_counter(), [load(run, network=args.network) for run in runs]
     with bar("drawing", args.quiet) as update:
         drawn = cascaded(
-            models, args.n, noise=args.noise, seed=args.seed, progress=lambda done, total: update(done, total, "")
-        )
+            models, args.n, noise=args.noise, seed=args.seed, precision=args.precision,
+            progress=lambda done, total: update(done, total, ""),
+        )  # fmt: skip
     save(draw_samples(drawn[-1], "images"), out, caption=f"a cascade of {', '.join(runs)}, seed {args.seed}")
     note(f"{count(args.n, 'picture')} in {time.perf_counter() - began:.1f} s: {out}")

@@ -97,7 +97,7 @@ def judge_digits(pictures: Tensor, batch: int = 50) -> Judged:
 def digit_log_probs(pictures: Tensor) -> Tensor:
     """log p of the digits 0 to 9, (n, 10), of pictures (n, 1, H, W) in [-1, 1], differentiable in them.
 
-    For guidance towards a digit (`sampling.universal`). It is not to be judged by `judge_digits`, which is the same
+    For guidance towards a digit (`sampling.universal`), told on the CPU. Not to be judged by `judge_digits`, the same
     network.
 
     >>> x = torch.zeros(2, 1, 28, 28, requires_grad=True)
@@ -105,7 +105,7 @@ def digit_log_probs(pictures: Tensor) -> Tensor:
     >>> x.grad.shape
     torch.Size([2, 1, 28, 28])
     """
-    return _shipped()(centred(pictures))[1].log_softmax(1)
+    return _shipped()(centred(pictures).cpu().float())[1].log_softmax(1).to(pictures.device)
 
 
 @torch.no_grad()
