@@ -107,7 +107,7 @@ steering: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/uses.py
 	$(PEERS)/bin/python benchmarks/adapters.py
 	$(PEERS)/bin/python benchmarks/outliers.py
-	$(PEERS)/bin/python benchmarks/augmenting.py
+	$(PEERS)/bin/python benchmarks/augmenting.py --trials 3
 	$(PEERS)/bin/python docs/make_studies.py
 
 upscaling: $(PEERS)/.done
