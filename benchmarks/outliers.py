@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from machine import measured
 from memorise import fitted
+from shipped import seconds
 
 import fromnoise as fn
 from fromnoise.data import load
@@ -38,9 +39,9 @@ def without(digit: int, steps: int, strange: int = 100, usual: int = 300) -> dic
     run, data = fitted(ROOT / "runs" / "outliers" / f"without-{digit}", rows, steps, more=SETTINGS)
     assert str(digit) not in data.classes
     test = load("mnist", split="test", fit="pad", size=28)
-    told, order = test.labels, np.random.default_rng(0).permutation(len(test))
-    assert told is not None
-    chosen = [order[told[order] == digit][:strange], order[told[order] != digit][:usual]]
+    labels, order = test.labels, np.random.default_rng(0).permutation(len(test))
+    assert labels is not None
+    chosen = [order[labels[order] == digit][:strange], order[labels[order] != digit][:usual]]
     scores = [surprise(fn.load(run), test.batch(index)) for index in chosen]
     generator = torch.Generator().manual_seed(0)
     drawn = sorted(
@@ -48,7 +49,8 @@ def without(digit: int, steps: int, strange: int = 100, usual: int = 300) -> dic
         for _ in range(1000)
     )
     area = auroc(scores[1], scores[0])
-    return {"digit": digit, "n": [strange, usual], "auroc": area, "interval": [drawn[25], drawn[974]]}
+    told = {"digit": digit, "n": [strange, usual], "training_minutes": round(seconds(run) / 60, 1)}
+    return {**told, "auroc": area, "interval": [drawn[25], drawn[974]]}
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ from fromnoise.tasks import cascaded, restored, upscaled
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "upscaling"
+SMALL = {"process__small": 2}
 Ways = Mapping[str, Callable[[], Tensor]]
 
 
@@ -55,8 +56,12 @@ def trained(name: str, steps: int, changes: dict[str, Any]) -> fn.Model:
     if not begun(run).exists():
         write_file(begun(run), json.dumps(here()).encode())
     *_, finished = fn.fit(fn.recipe("mnist").override(own | changes | {"train.steps": steps}), run)
-    print(f"{name}: trained for {seconds(run) / 60:.1f} minutes", flush=True)
     return finished.model
+
+
+def training_minutes(*names: str) -> dict[str, float]:
+    """Of the runs of a part; those of `measured` hold what is done beside."""
+    return {name: round(seconds(RUNS / name) / 60, 1) for name in names}
 
 
 def compared(
@@ -78,7 +83,7 @@ def compared(
     return rows
 
 
-def digits(steps: int, flowers: Path, n: int = 1000) -> list[dict[str, Any]]:
+def digits(steps: int, flowers: Path, n: int = 1000) -> dict[str, Any]:
     data = load("mnist", split="test", fit="pad", size=32)
     truth, labels = data.batch(np.arange(n)), torch.as_tensor(data.batch_labels(np.arange(n)))
     small, model = shrunk(4)(truth), trained("digits", steps, {"data.size": 32, "process.small": 4})
@@ -99,7 +104,8 @@ def digits(steps: int, flowers: Path, n: int = 1000) -> list[dict[str, Any]]:
     def judged(x: Tensor) -> dict[str, Any]:
         return {"right": (judge_digits(x).digit == labels).double().mean().item(), **scores(x)}
 
-    return compared(ways, truth, judged, "upscaled-digits.png")
+    rows = compared(ways, truth, judged, "upscaled-digits.png")
+    return {"training_minutes": training_minutes(f"digits-{steps}"), "rows": rows}
 
 
 def halves(flowers: Path, size: int) -> tuple[Path, Tensor, Tensor]:
@@ -120,18 +126,19 @@ def settings(path: Path, **more: Any) -> dict[str, Any]:
     return told | {key.replace("__", "."): value for key, value in more.items()}
 
 
-def flowers(steps: int, folder: Path, size: int = 64) -> list[dict[str, Any]]:
+def flowers(steps: int, folder: Path, size: int = 64) -> dict[str, Any]:
     path, used, truth = halves(folder, size)
     small = shrunk(2)(truth)
-    large = trained(f"flowers-{size // 2}-to-{size}", steps, settings(path, process__small=2))
-    plain = trained(f"flowers-{size}", steps, settings(path))
+    names = f"flowers-{size // 2}-to-{size}", f"flowers-{size}"
+    large, plain = (trained(name, steps, settings(path, **more)) for name, more in zip(names, (SMALL, {}), strict=True))
     ways: Ways = {
         "bicubic": lambda: F.interpolate(small, scale_factor=2, mode="bicubic").clamp(-1, 1),
         "ΠGDM": lambda: restored(plain, Observation(small, shrunk(2), 0.02), len(truth), steps=50, seed=1),
         "trained for it": lambda: upscaled(large, small, seed=1),
         "trained, mean of 4": lambda: torch.stack([upscaled(large, small, seed=k) for k in range(4)]).mean(0),
     }
-    return compared(ways, truth, lambda x: distance(x, used, truth), f"upscaled-flowers-{size}.png")
+    rows = compared(ways, truth, lambda x: distance(x, used, truth), f"upscaled-flowers-{size}.png")
+    return {"training_minutes": training_minutes(*(f"{name}-{steps}" for name in names)), "rows": rows}
 
 
 def distance(x: Tensor, used: Tensor, truth: Tensor) -> dict[str, float]:
@@ -140,7 +147,7 @@ def distance(x: Tensor, used: Tensor, truth: Tensor) -> dict[str, float]:
     return {"n": len(x), "frechet": frechet(features(x.cpu()), real), "floor": frechet(features(used), real)}
 
 
-def cascade(steps: int, folder: Path) -> list[dict[str, Any]]:
+def cascade(steps: int, folder: Path) -> dict[str, Any]:
     paths = {size: halves(folder, size)[0] for size in (16, 32, 64)}
     _, used, truth = halves(folder, 64)
     stages = [
@@ -159,10 +166,11 @@ def cascade(steps: int, folder: Path) -> list[dict[str, Any]]:
     rows.append({"way": "64 at once", "seconds_each": seconds_each, **distance(at_once, used, truth)})
     large = [F.interpolate(x[:8].cpu(), size=64, mode="nearest") for x in drawn]
     save(grid(torch.cat([*large, at_once[:8].cpu()]), columns=8), ROOT / "docs" / "pictures" / "cascade.png")
-    return rows
+    names = ("flowers-16", "flowers-16-to-32", "flowers-32-to-64", "flowers-64")
+    return {"training_minutes": training_minutes(*(f"{name}-{steps}" for name in names)), "rows": rows}
 
 
-PARTS: Mapping[str, Callable[[int, Path], list[dict[str, Any]]]] = {
+PARTS: Mapping[str, Callable[[int, Path], dict[str, Any]]] = {
     "digits": digits,
     "flowers": flowers,
     "flowers-32": partial(flowers, size=32),
