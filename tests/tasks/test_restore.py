@@ -86,6 +86,8 @@ def test_labels_go_with_their_pictures(model, digits):
 def test_mistakes(model, digits):
     with pytest.raises(UserError, match="one thing was seen"):
         restored(model, seen_of(digits[:3]), 2, mask=MASK)
+    with pytest.raises(UserError, match="one thing was seen"):  # not hidden by batches of two
+        restored(fn.Model(model.config.override({"sample.batch": 2}), model.network), seen_of(digits[:2]), 4, mask=MASK)
     with pytest.raises(UserError, match="at least 1"):
         restored(model, seen_of(digits[:1]), 0, mask=MASK)
     student = fn.Model(replace(model.config, distil=replace(model.config.distil, teacher="mnist")), model.network)

@@ -149,8 +149,7 @@ def restoring(
     check_levels(model)
     if way.swarm and n > MOST:
         raise UserError(f"{way.swarm} particles a picture take much memory: at most {MOST} pictures at once, not {n}")
-    if n < 1 or len(seen.y) not in (1, n):
-        raise UserError(f"one thing was seen, or one for each of {n} pictures, at least 1; got {len(seen.y)}")
+    check_seen(seen, n)
     weight = weight_for(model, label)
     if mask is not None:  # what is hidden was not seen, whatever stands there
         seen = replace(seen, y=seen.y.where(mask.to(seen.y.device), 0.0))
@@ -212,8 +211,7 @@ def restored(model: Model, seen: Observation, n: int = 1, *, first: int = 0, lab
     >>> filled.shape, bool((filled[:, :, :14] == digit[:, :, :14]).all())
     (torch.Size([2, 1, 28, 28]), True)
     """
-    if len(seen.y) not in (1, n):
-        raise UserError(f"what was seen is of one picture or of each of {n}, not of {len(seen.y)}")
+    check_seen(seen, n)
     labels = labels_of(model.classes, label, n, model.device)
     swarm = max(1, chosen_method(how.get("method", "pgdm"), how.get("mask")).swarm)
     size, parts = max(1, model.config.sample.batch // swarm), []
@@ -224,6 +222,12 @@ def restored(model: Model, seen: Observation, n: int = 1, *, first: int = 0, lab
         *_, last = restoring(model, part, some.stop - begin, first=first + begin, label=told, **how)
         parts.append(model.to_own(last.x))
     return torch.cat(parts)
+
+
+def check_seen(seen: Observation, n: int) -> None:
+    """Raise UserError unless one thing was seen, or one for each of n pictures."""
+    if n < 1 or len(seen.y) not in (1, n):
+        raise UserError(f"one thing was seen, or one for each of {n} pictures, at least 1; got {len(seen.y)}")
 
 
 def chosen_method(name: str, mask: Tensor | None) -> Method:
