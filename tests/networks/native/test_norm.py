@@ -63,8 +63,11 @@ def ways(parts: dict[str, Tensor], groups: int, silu: bool, shifted: bool) -> li
     return list(zip(*found, strict=True))
 
 
-def held(parts: dict[str, Tensor], groups: int, silu: bool, shifted: bool) -> float:
-    """The norm of the gradient of x with the mean and the variance of each group held fixed: of what is added up."""
+def held(parts: dict[str, Tensor], groups: int, silu: bool, shifted: bool) -> tuple[float, float]:
+    """The norm of the gradient of x with the mean and the variance of each group held fixed: of what is added up.
+
+    And that of what an ulp of the largest x of a group, which the difference from its mean loses, makes of it.
+    """
     torch.manual_seed(1)
     x = parts["x"].detach().double()
     x = (x + parts["shift"].detach().double()[:, :, None, None] if shifted else x).requires_grad_()
@@ -75,7 +78,9 @@ def held(parts: dict[str, Tensor], groups: int, silu: bool, shifted: bool) -> fl
     y = (x - mean) * rate * parts["weight"].detach().double()[:, None, None]
     y = y + parts["bias"].detach().double()[:, None, None]
     up = torch.randn(x.shape, dtype=torch.float64)
-    return float(torch.autograd.grad(F.silu(y) if silu else y, x, up)[0].norm())
+    gradient = torch.autograd.grad(F.silu(y) if silu else y, x, up)[0]
+    largest = grouped.abs().amax(2).repeat_interleave(spread, 1)[:, :, None, None]
+    return float(gradient.norm()), float((gradient * largest * rate * 2**-23).norm())
 
 
 @needs_kernels
@@ -88,14 +93,15 @@ def test_output_and_gradients(
     n: int, groups: int, width: int, side: tuple[int, int], silu: bool, shifted: bool, half: bool
 ) -> None:
     """To the rounding of what is added up: in a group of two numbers the gradients of x and of the shift all but
-    cancel, and nobody's float32 keeps six digits of the rest.
+    cancel, and nobody's float32 keeps six digits of the rest. Where the numbers of a group differ by little, x less its
+    mean has lost digits before: eight such ulps are granted (PyTorch's own operations need four).
     """
     dtype, bound = (torch.bfloat16, 1e-2) if half else (torch.float32, 1e-5)
     parts = case(n, groups * width, *side, dtype)
-    (y, *gradients), added = ways(parts, groups, silu, shifted), held(parts, groups, silu, shifted)
+    (y, *gradients), (added, lost) = ways(parts, groups, silu, shifted), held(parts, groups, silu, shifted)
     for name, (ours, theirs, true) in zip(("x", "weight", "bias", "shift"), gradients, strict=False):
         if name in ("x", "shift"):
-            assert float((ours.double() - true).norm()) < bound * max(float(true.norm()), added), name
+            assert float((ours.double() - true).norm()) < max(bound * max(float(true.norm()), added), 8 * lost), name
         else:
             assert gap(ours, true) < max(bound, 2 * gap(theirs, true)), name
     assert gap(y[0], y[2]) < max(bound, 2 * gap(y[1], y[2]))
