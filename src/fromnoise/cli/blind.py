@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fromnoise.cli.outputs import check_writable, write_numbers
+from fromnoise.cli.outputs import check_writable, plain, write_numbers
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def score(out: Path, files: Sequence[str]) -> dict[str, Any]:
     for file in files:
         one = _read_answers(Path(file), key, out)
         if one.rater.casefold() in rated:
-            raise UserError(f"{file} is the second of {_plain(one.rater)}: give one file a rater")
+            raise UserError(f"{file} is the second of {plain(one.rater)}: give one file a rater")
         rated[one.rater.casefold()] = one
     found = _scored(key, list(rated.values()))
     write_numbers(str(out / SCORE), found)
@@ -218,9 +218,9 @@ def _tell(found: dict[str, Any]) -> None:
     for one in found["raters"]:
         answered = f"{one['answered']} of {found['n']}"
         rate = _told(one["hit_rate"])
-        print(f"{_plain(one['rater']):24.24} {answered:>11} {one['right']:6}  {rate:22}  {one['p']:.2g}")
+        print(f"{plain(one['rater']):24.24} {answered:>11} {one['right']:6}  {rate:22}  {one['p']:.2g}")
     for pair in found["kappa"]:
-        a, b = map(_plain, pair["raters"])
+        a, b = map(plain, pair["raters"])
         print(f"{a} and {b}: kappa {_told(pair['kappa'])} over {pair['answered']} pictures that both answered")
 
 
@@ -228,11 +228,6 @@ def _told(number: dict[str, float]) -> str:
     if number["value"] != number["value"]:
         return "unknown"
     return f"{number['value']:.2f} [{number['low']:.2f}, {number['high']:.2f}]"
-
-
-def _plain(name: str) -> str:
-    """A name that cannot steer the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _page(test: str, pictures: Sequence[bytes], shape: Sequence[int]) -> str:
