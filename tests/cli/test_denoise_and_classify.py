@@ -24,11 +24,12 @@ def test_classes_are_written_with_their_errors(runs, trained):
     said = done(f"classify pets {trained / 'photos'} -n 6 --draws 2 --quiet --out classes.csv --json found.json")
     assert "% right, 95 % interval" in said.out
     header, *rows = csv.reader(Path("classes.csv").read_text().splitlines())
-    assert header == ["number", "class", "true", "error cat", "error dog"]
+    assert header == ["number", "file", "class", "true", "error cat", "error dog"]
     assert len(rows) == json.loads(Path("found.json").read_text())["n"]
     for row in rows:
-        errors = [float(value) for value in row[3:]]
-        assert row[1] == ("cat", "dog")[errors.index(min(errors))]
+        errors = [float(value) for value in row[4:]]
+        assert row[2] == ("cat", "dog")[errors.index(min(errors))]
+        assert Path(row[1]).parts[0] == row[3]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,21 @@ def test_a_class_without_readable_images_is_dropped(tmp_path):
     assert data.classes == ("b",)
     assert data.labels.tolist() == [0]
     assert data.skipped == ("a/bad.png",)
+    assert data.names == ("b/good.png",)
+
+
+def test_each_row_has_the_name_of_its_file(tmp_path):
+    for k, name in enumerate(("z.png", "sub/y.png", "x.png")):
+        draw(tmp_path / name, seed=k)
+    (tmp_path / "sub" / "bad.png").write_bytes(b"no")
+    for data in (load(str(tmp_path)), load(str(tmp_path))):  # decoded, and from the cache
+        assert data.names == ("sub/y.png", "x.png", "z.png")
+        for row in range(3):
+            np.testing.assert_array_equal(data.rows[row], load(str(tmp_path / data.name(row))).rows[0])
+        assert data.take(np.array([2, 0])).names == ("z.png", "sub/y.png")
+        assert data.take(slice(1, None)).names == ("x.png", "z.png")
+        assert data.take(np.array([True, False, True])).names == ("sub/y.png", "z.png")
+    assert load("mnist", split="test").name(7) == "7"
 
 
 def test_auto_channels_are_the_most_that_any_image_needs(tmp_path):

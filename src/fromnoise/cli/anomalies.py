@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import finite, whole
-from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
-from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, write_numbers
+from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for, write_rows
+from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, plain, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.cli.restoring import opaque
 from fromnoise.errors import UserError
@@ -17,6 +17,7 @@ from fromnoise.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from fromnoise.data import Dataset
     from fromnoise.model import Model
 
 EPILOG = """\
@@ -83,15 +84,16 @@ def run(args: argparse.Namespace) -> None:
         )
     order: list[int] = scores.argsort(descending=True).tolist()
     if out.suffix.lower() == ".csv":
-        _write(out, index, scores)
+        _write(out, data, index, scores)
     else:
         some = order[:SHOWN]
-        _draw(args, model, [int(index[k]) for k in some], x_0[some], len(x_0))
+        names = ", ".join(data.name(row) for row in index[some])
+        _draw(args, model, x_0[some], f"the strangest of {len(x_0)} pictures: {names}")
     seconds = time.perf_counter() - began
     numbers: dict[str, Any] = {"data": what, "n": len(x_0), "strength": args.strength, "draws": args.draws}
     numbers |= {"seed": args.seed, "seconds": seconds}
-    numbers["scores"] = {str(number): float(score) for number, score in zip(index, scores, strict=True)}
-    strangest = ", ".join(str(index[k]) for k in order[:5])
+    numbers["scores"] = {data.name(row): float(score) for row, score in zip(index, scores, strict=True)}
+    strangest = ", ".join(plain(data.name(index[k])) for k in order[:5])
     print(f"{count(len(x_0), 'picture')} of {what}; the strangest: {strangest}")
     if normal is not None:
         from fromnoise.tasks.anomalies import auroc
@@ -123,15 +125,13 @@ def _normal(args: argparse.Namespace, data: Any, index: Any) -> Tensor | None:
     return known
 
 
-def _write(out: Path, index: Any, scores: Tensor) -> None:
+def _write(out: Path, data: Dataset, index: Any, scores: Tensor) -> None:
     """All scores, in the order of the pictures."""
-    from fromnoise.model.store import write_file
-
-    rows = [f"{number},{float(score):.6g}" for number, score in zip(index, scores, strict=True)]
-    write_file(out, ("\n".join(["number,score", *rows]) + "\n").encode())
+    rows = [[row, f"{float(score):.6g}"] for row, score in zip(index, scores, strict=True)]
+    write_rows(out, data, ["score"], rows)
 
 
-def _draw(args: argparse.Namespace, model: Model, numbers: list[int], x_0: Tensor, n: int) -> None:
+def _draw(args: argparse.Namespace, model: Model, x_0: Tensor, caption: str) -> None:
     """The strangest pictures, what they are brought back to, and where they differ."""
     from fromnoise.figures import restored_figure, save
     from fromnoise.tasks import find_anomalies
@@ -144,4 +144,4 @@ def _draw(args: argparse.Namespace, model: Model, numbers: list[int], x_0: Tenso
     maps = (found.maps[:, None] / found.maps.max().clamp_min(1e-6) * 2 - 1).expand(-1, x_0.shape[1], -1, -1)
     maps = opaque(maps)
     groups = [("picture", [x_0]), ("brought back", [found.restored]), ("difference", [maps])]
-    save(restored_figure(groups), Path(args.out), caption=f"the strangest of {n} pictures, numbers {numbers}")
+    save(restored_figure(groups), Path(args.out), caption=caption)

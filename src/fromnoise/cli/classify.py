@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
+from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for, write_rows
 from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, plain, write_numbers
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from fromnoise.data import Dataset
 
 EPILOG = """\
 The class under which a picture is denoised best is its class: nothing is trained for it. Without DATA: what the model
@@ -45,8 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Classify."""
-    from pathlib import Path
-
     out = None if args.out is None else Path(args.out)
     if out is not None and out.suffix.lower() != ".csv":
         raise UserError(f"cannot write {out}: use .csv")
@@ -91,25 +92,19 @@ def run(args: argparse.Namespace) -> None:
     for name, n in counted.items():
         print(f"  {plain(name):12} {n:6}")
     if out is not None:
-        _write(out, index, model.facts.classes, found, labels, errors)
+        _write(out, data, index, model.facts.classes, found, labels, errors)
     write_numbers(args.json, numbers)
     calls = args.draws * len(model.facts.classes)
     note(f"{count(calls, 'network call')} each, in {seconds:.1f} s" + (f": {out}" if out else ""))
 
 
 def _write(
-    path: Any, index: Any, classes: tuple[str, ...], found: Tensor, labels: Tensor | None, errors: Tensor
-) -> None:
-    """A row a sample: its number, its class, the true one where it is known, and the error under each class."""
-    import csv
-    import io
-
-    from fromnoise.model.store import write_file
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["number", "class", *([] if labels is None else ["true"]), *(f"error {name}" for name in classes)])
+    path: Path, data: Dataset, index: Any, classes: tuple[str, ...], found: Tensor, labels: Tensor | None,
+    errors: Tensor,
+) -> None:  # fmt: skip
+    """A row a sample: its class, the true one where it is known, and the error under each class."""
+    header, rows = ["class", *([] if labels is None else ["true"]), *(f"error {name}" for name in classes)], []
     for i, row in enumerate(errors.tolist()):
         true = [] if labels is None else [classes[int(labels[i])]]
-        writer.writerow([index[i], classes[int(found[i])], *true, *(f"{value:.6g}" for value in row)])
-    write_file(path, text.getvalue().encode())
+        rows.append([index[i], classes[int(found[i])], *true, *(f"{value:.6g}" for value in row)])
+    write_rows(path, data, header, rows)

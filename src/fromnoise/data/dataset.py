@@ -78,6 +78,7 @@ class Dataset:
     units     from what a model sees to the user's own units
     labels    int64 (N,), indices into `classes`, or None
     classes   names of the classes, () without labels
+    names     of the files of a folder, as paths below it, () where a sample is no file
     skipped   names of the broken files that were left out
     columns   names of the columns of a table
     given     (N, e) or (N, E, *axes of a sample after its first), as `rows`: what every sample is drawn given, or None
@@ -95,6 +96,7 @@ class Dataset:
     units: Units = field(default_factory=Units.identity)
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     given: np.ndarray | None = None
@@ -107,6 +109,8 @@ class Dataset:
             raise ValueError(f"rows must be (N, {self.shape}) uint8 or float32, not {self.rows.shape}")
         if self.labels is not None and (self.labels.shape != (len(self.rows),) or not self.classes):
             raise ValueError("labels must be (N,) and their classes named")
+        if self.names and len(self.names) != len(self.rows):
+            raise ValueError(f"{len(self.names)} names for {len(self.rows)} rows")
         if self.given is not None and (
             self.given.dtype not in (np.uint8, np.float32)
             or len(self.given) != len(self.rows)
@@ -158,6 +162,14 @@ class Dataset:
             return None
         return torch.from_numpy(self.labels[np.asarray(index, dtype=np.int64)].astype(np.int64))
 
+    def name(self, row: int) -> str:
+        """What a person knows the row by: its file, or its number where it is none.
+
+        >>> Dataset("points", (2,), np.zeros((5, 2), np.float32)).name(3)
+        '3'
+        """
+        return self.names[row] if self.names else str(row)
+
     def take(self, index: np.ndarray | slice) -> Dataset:
         """The data set of the rows at `index` only; a slice copies nothing.
 
@@ -167,7 +179,8 @@ class Dataset:
         """
         labels = None if self.labels is None else self.labels[index]
         given = None if self.given is None else self.given[index]
-        return replace(self, rows=self.rows[index], labels=labels, given=given)
+        names = tuple(self.names[row] for row in np.arange(len(self))[index]) if self.names else ()
+        return replace(self, rows=self.rows[index], labels=labels, given=given, names=names)
 
 
 def _numbers(rows: np.ndarray, index: np.ndarray | Sequence[int]) -> torch.Tensor:

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from fromnoise.data.progress import tracked
 from fromnoise.errors import UserError
 
 log = logging.getLogger("fromnoise")
-LAYOUT = 1  # of the cached entries; another number makes all older ones unknown
+LAYOUT = 2  # of the cached entries; another number makes all older ones unknown
 SETTLED = 2.0  # seconds after which a file's time stamp shows any later change
 Stamp = tuple[int, int, int]  # bytes, modified, changed
 
@@ -66,7 +66,7 @@ def read_images(
     content = _content(root, names, stamps)
     build = partial(_build, root, names, stamps, how, workers)
     rows, facts = remember(entry_key("images", content, how), build)
-    return packed_dataset(rows, facts, strict)
+    return packed_dataset(rows, facts, strict, names)
 
 
 def find_images(root: Path) -> list[str]:
@@ -103,25 +103,29 @@ def entry_key(kind: str, content: str, how: Shaping) -> str:
 
 
 def packed_facts(packed: Packed, labels: list[int] | None, classes: Iterable[str]) -> Facts:
-    """What the cache keeps beside the pixels: labels and classes of the images kept, and the broken ones.
+    """What the cache keeps beside the pixels: which images were kept, their labels and classes, and the broken ones.
 
     Classes without an image that can be read are dropped.
 
     >>> packed_facts(Packed([0, 2], [("b", "broken")]), [1, 0, 1], ["cat", "dog"])
-    {'labels': [0, 0], 'classes': ['dog'], 'broken': [('b', 'broken')]}
+    {'kept': [0, 2], 'labels': [0, 0], 'classes': ['dog'], 'broken': [('b', 'broken')]}
     """
     names = list(classes)
     if labels is not None:
         used = sorted({labels[at] for at in packed.kept})
         labels, names = [used.index(labels[at]) for at in packed.kept], [names[k] for k in used]
-    return {"labels": labels, "classes": names if labels is not None else [], "broken": packed.broken}
+    classes = names if labels is not None else []
+    return {"kept": packed.kept, "labels": labels, "classes": classes, "broken": packed.broken}
 
 
-def packed_dataset(rows: np.ndarray, facts: Facts, strict: bool) -> Dataset:
-    """The data set of a cached entry. Broken images are logged in one line, or with `strict` a UserError.
+def packed_dataset(rows: np.ndarray, facts: Facts, strict: bool, names: Sequence[str] = ()) -> Dataset:
+    """The data set of a cached entry; `names` of all its files, the broken ones too, or () where there are none.
 
-    >>> packed_dataset(np.zeros((1, 1, 2, 2), np.uint8), {"labels": None, "classes": [], "broken": []}, True)
-    Dataset(1 images of shape (1, 2, 2))
+    Broken images are logged in one line, or with `strict` a UserError.
+
+    >>> facts = {"kept": [1], "labels": None, "classes": [], "broken": [("a.png", "cut off")]}
+    >>> packed_dataset(np.zeros((1, 1, 2, 2), np.uint8), facts, False, ["a.png", "b.png"]).names
+    ('b.png',)
     """
     broken = [(str(name), str(reason)) for name, reason in facts["broken"]]
     if broken:
@@ -138,6 +142,7 @@ def packed_dataset(rows: np.ndarray, facts: Facts, strict: bool) -> Dataset:
         rows,
         labels=labels,
         classes=tuple(facts["classes"]),
+        names=tuple(_printable(names[at]) for at in facts["kept"]) if names else (),
         skipped=tuple(name for name, _ in broken),
     )
 
