@@ -56,7 +56,8 @@ def rows_of(condition: str, steps: int, n: int) -> list[dict[str, Any]]:
         }
         shown.append(x[:8].cpu())
         found.append(told | {"right": right, **scores(x), "steps": steps, "training_minutes": seconds(run) / 60})
-    save(grid(torch.cat(shown), columns=8), ROOT / "docs" / "pictures" / f"traced-{condition}.png")
+    place = ROOT / "docs" / "pictures" if condition == "edges" else run.parent  # the page shows one of them
+    save(grid(torch.cat(shown), columns=8), place / f"traced-{condition}.png")
     return found
 
 
