@@ -24,4 +24,5 @@ def test_our_training_step_is_the_loops_own(monkeypatch):
     for _ in range(3):
         one.step()
     assert one.items == 4
+    assert one.step.__self__.task.batches.blocks.steps == 1
     assert one.sound()

@@ -1,5 +1,6 @@
 """fromnoise show, recipes and doctor."""
 
+import importlib.util
 import json
 import tomllib
 from pathlib import Path
@@ -76,5 +77,8 @@ def test_doctor(place):
     assert found["python"].startswith("3.")
     assert found["matrix_product_fp32_TFLOPs"] > 0
     assert found["precision_for_images"] in ("fp32", "bf16")
-    assert "video" in found["extras"] or found["extras"]
+    fp32, bf16 = (found[f"convolution_{name}_TFLOPs"] for name in ("fp32", "bf16"))
+    assert found["convolution_gain"].startswith(f"{bf16 / fp32:.2f} ")
+    assert (found["precision_for_images"] == "bf16") == (bf16 > 1.3 * fp32)
+    assert ("video" in found["extras"]) == (importlib.util.find_spec("imageio_ffmpeg") is not None)
     assert said.err == ""

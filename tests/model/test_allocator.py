@@ -40,5 +40,29 @@ def test_freed_memory_is_used_again() -> None:
     assert kept < fetched / 10
 
 
+LARGE = """
+import resource, torch
+from fromnoise.model.allocator import keep_memory
+keep_memory()
+def step():
+    held = [torch.empty(16_000_000) for _ in range(40)]  # 2.6 GB of addresses, and a page of each 4 MB that is written
+    for part in held:
+        part[:: 2**20] = 1
+for _ in range(3):
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is told, and nobody else")
+def test_more_than_two_gibibytes_are_kept_too() -> None:
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 200  # 3,200 places were written
+
+
 def test_it_can_be_left_alone() -> None:
     assert faults("keep", FROMNOISE_NATIVE="0")[0] == "False"

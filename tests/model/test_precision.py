@@ -36,7 +36,7 @@ def test_a_machine_is_measured_once_and_again_when_asked(monkeypatch) -> None:
     assert chosen("auto", "images", CPU) == "bf16"
     rates["bf16"] = 1.0  # a busy machine, say
     assert chosen("auto", "images", CPU) == "bf16"
-    assert precision.measured(CPU) == "fp32"
+    assert precision.decided(CPU, rates) == "fp32"
     assert chosen("auto", "images", CPU) == "fp32"
     monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
     rates["bf16"] = 2.0

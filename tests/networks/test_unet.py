@@ -263,3 +263,86 @@ def test_autocast_gradients_stay_near_float32() -> None:
         gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
     assert gradients[1].isfinite().all()
     assert (gradients[1] - gradients[0]).norm() < 0.1 * gradients[0].norm()
+
+
+def mixed(size: tuple[int, int] = (8, 8)) -> tuple[UNet, torch.Tensor, torch.Tensor]:
+    """A network of which no part is zero, and three pictures with their times."""
+    torch.manual_seed(0)
+    network = UNet((1, *size), width=16, multiples=(1, 2, 2), attention=(NO, NO, YES), blocks=1).eval()
+    for part in network.parameters():
+        nn.init.normal_(part, std=0.1)
+    return network, torch.randn(3, 1, *size), torch.rand(3)
+
+
+@pytest.mark.parametrize("size", [(64, 1), (64, 2), (33, 3), (40, 5), (1, 64), (2, 2), (128, 8)])
+def test_narrow_pictures_in_bfloat16(size: tuple[int, int]) -> None:
+    network, x, time = mixed(size)
+    exact = network(x, time)
+    true = torch.autograd.grad(exact.square().mean(), list(network.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        low = network(x, time)
+    found = torch.autograd.grad(low.float().square().mean(), list(network.parameters()))
+    flat, of_exact = (torch.cat([part.flatten() for part in parts]) for parts in (found, true))
+    assert (low - exact).norm() < 2e-2 * exact.norm()
+    assert (flat - of_exact).norm() < 3e-2 * of_exact.norm()
+
+
+def test_torch_func_sees_through_it() -> None:
+    """vmap, gradients of each sample, and batched gradients: compiled kernels would be in their way."""
+    from torch.func import functional_call, grad, vmap
+
+    network, x, time = mixed()
+    torch.testing.assert_close(
+        vmap(lambda x, time: network(x[None], time[None])[0])(x, time), network(x, time), rtol=1e-5, atol=1e-5
+    )
+    weights = dict(network.named_parameters())
+
+    def loss(weights: dict, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        return functional_call(network, weights, (x[None], time[None])).square().sum()
+
+    each = vmap(grad(loss), in_dims=(None, 0, 0))(weights, x, time)
+    whole = torch.autograd.grad(network(x, time).square().sum(), list(weights.values()))
+    for one, other in zip(each.values(), whole, strict=True):
+        torch.testing.assert_close(one.sum(0), other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
+    one = x[:1].clone().requires_grad_()
+    for kind, most in ((torch.float32, 1e-5), (torch.bfloat16, 2e-2)):
+        with torch.autocast("cpu", kind, enabled=kind != torch.float32):
+            some = network(one, time[:1]).flatten()[:4].float()
+        (batched,) = torch.autograd.grad(some, one, torch.eye(4), is_grads_batched=True, retain_graph=True)
+        alone = torch.stack([torch.autograd.grad(part, one, retain_graph=True)[0] for part in some])
+        assert (batched - alone).norm() < most * alone.norm()
+
+
+def test_gradients_of_gradients_with_attention() -> None:
+    """As the docstring of `attend` says: by the plain product. The slope of the gradient's square, by differences."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    network, x, time = mixed()
+    network, x = network.double(), x.double().requires_grad_()
+
+    def squared(x: torch.Tensor) -> torch.Tensor:
+        with sdpa_kernel(SDPBackend.MATH):
+            (slope,) = torch.autograd.grad(network(x, time).square().sum(), x, create_graph=True)
+        return slope.square().sum()
+
+    (found,) = torch.autograd.grad(squared(x), x)
+    along = torch.randn_like(x)
+    step = 1e-5 * along
+    by_differences = (squared(x + step) - squared(x - step)) / 2e-5
+    torch.testing.assert_close((found * along).sum(), by_differences, rtol=1e-5, atol=1e-6)
+    network, x = network.float(), x.float().detach().requires_grad_()  # where kernels are compiled
+    (low,) = torch.autograd.grad(squared(x), x)
+    torch.testing.assert_close(low.double(), found, rtol=1e-3, atol=1e-3 * float(found.abs().max()))
+
+
+def test_a_network_is_traced_and_compiled_whole(tmp_path) -> None:
+    network, x, time = mixed()
+    torch.jit.trace(network, (x, time)).save(tmp_path / "traced.pt")
+    torch.testing.assert_close(torch.jit.load(tmp_path / "traced.pt")(x, time), network(x, time), rtol=1e-4, atol=1e-5)
+    exported = torch.export.export(network, (x, time)).module()
+    torch.testing.assert_close(exported(x, time), network(x, time), rtol=1e-4, atol=1e-5)
+
+
+def test_no_pictures_are_no_pictures() -> None:
+    network, x, time = mixed()
+    assert network(x[:0], time[:0]).shape == (0, 1, 8, 8)

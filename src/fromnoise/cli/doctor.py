@@ -33,12 +33,13 @@ def examine() -> dict[str, Any]:
     import torch
 
     import fromnoise
-    from fromnoise.model.precision import convolution_rate, measured
-    from fromnoise.networks.native import why_none
+    from fromnoise.model.precision import GAIN, convolution_rates, decided
+    from fromnoise.networks.native import tiles, why_none
 
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     rates = {name: _rate(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+    convolutions = convolution_rates(device)
     extras = {"video": "imageio_ffmpeg", "tensorboard": "tensorboard"}
     return {
         "fromnoise": fromnoise.__version__,
@@ -50,10 +51,11 @@ def examine() -> dict[str, Any]:
         "free_disk_GB": shutil.disk_usage(".").free / 1e9,
         "matrix_product_fp32_TFLOPs": rates["fp32"],
         "matrix_product_bf16_TFLOPs": rates["bf16"],
-        "convolution_fp32_TFLOPs": convolution_rate("fp32", device),
-        "convolution_bf16_TFLOPs": convolution_rate("bf16", device),
-        "precision_for_images": measured(device),
-        "compiled_kernels": f"no: {why_none()}" if why_none() else "yes",
+        "convolution_fp32_TFLOPs": convolutions["fp32"],
+        "convolution_bf16_TFLOPs": convolutions["bf16"],
+        "convolution_gain": f"{convolutions['bf16'] / convolutions['fp32']:.2f} (above {GAIN} bf16 is taken)",
+        "precision_for_images": decided(device, convolutions),
+        "compiled_kernels": f"no: {why_none()}" if why_none() else f"yes, with{'' if tiles() else 'out'} AMX tiles",
         "extras": ", ".join(k for k, v in extras.items() if importlib.util.find_spec(v)) or "none",
     }
 

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classifier", action="store_true", help="learn to tell the classes of noisy samples, for sample --classifier"
     )
     parser.add_argument("--network", metavar="MODULE:CLASS", help="a network of your own, imported")
-    parser.add_argument("--precision", help="auto, fp32, bf16 or fp16; short for --train.precision")
+    parser.add_argument("--precision", help="auto, fp32, bf16 or fp16; of training and sampling")
     parser.add_argument("--strict", action="store_true", help="stop at the first broken image instead of skipping it")
     parser.add_argument("--json", metavar="FILE", help="write the run's numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -110,7 +110,7 @@ def asked(args: argparse.Namespace) -> Config:
     if args.network:
         changes = {"network.name": args.network, **changes}
     if args.precision:
-        changes = {"train.precision": args.precision, **changes}
+        changes = {"train.precision": args.precision, "sample.precision": args.precision, **changes}
     if getattr(args, "classifier", False):
         changes = {**CLASSIFIER, **changes}
     config = config.override(changes)
@@ -134,7 +134,17 @@ def _introduce(event: Any) -> None:
     if facts.classes and not (process.conditional or process.condition) and process.prediction != "class":
         names = ", ".join(facts.classes[:3]) + (", ..." if len(facts.classes) > 3 else "")
         hint = f"; {len(facts.classes)} classes ({names}) are not used, --process.conditional true samples by class"
-    note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}{hint}")
+    note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}{_speed(event)}{hint}")
+
+
+def _speed(event: Any) -> str:
+    """In which precision, and what makes it slow."""
+    import torch
+
+    from fromnoise.networks.native import why_none
+
+    why = "" if torch.cuda.is_available() or event.config.facts.kind == "points" else why_none()
+    return f" in {event.config.train.precision}" + (f", slowly without compiled kernels ({why})" if why else "")
 
 
 def _save_samples(event: Any, config: Any, out: Path) -> None:

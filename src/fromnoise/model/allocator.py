@@ -27,5 +27,6 @@ def keep_memory() -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return False  # musl has a mallopt that does nothing
-    wishes = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: _STEP}
+    # -1 is "never": any other number is a most for what is kept, and a step of a large network needs more
+    wishes = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _TOP_PAD: _STEP}
     return all([library.mallopt(key, value) == 1 for key, value in wishes.items()])

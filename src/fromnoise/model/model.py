@@ -82,9 +82,8 @@ class Model:
         """
         if tuple(x.shape[1:]) != tuple(self.facts.shape):
             raise UserError(f"this model's samples have shape {self.facts.shape}, got {tuple(x.shape[1:])}")
-        denoise = self._denoiser(
-            labels_of(self.classes, label, len(x), self.device), self._rows(given, len(x)), precision="fp32"
-        )
+        labels = labels_of(self.classes, label, len(x), self.device)
+        denoise = self._denoiser(self.network, labels, self._rows(given, len(x)), precision="fp32")
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
 
@@ -319,7 +318,7 @@ class Model:
 
     def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
         """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""
-        size = self.config.sample.batch
+        size, network = self.config.sample.batch, self._lowered(self.network, precision)
         check_given(self.facts, given)
 
         def denoise(x: Tensor, n: Level) -> Denoised:
@@ -328,18 +327,18 @@ class Model:
                 some = slice(first, first + size)
                 part, beside = (None if rows is None else rows[some] for rows in (labels, given))
                 level = n if n.t.ndim == 0 else Level(*(value[some] for value in n))
-                parts.append(self._denoiser(part, beside, precision)(x[some], level))
+                parts.append(self._denoiser(network, part, beside, precision)(x[some], level))
             var = None if parts[0].var is None else torch.cat([p.var for p in parts if p.var is not None])
             return Denoised(torch.cat([p.mean for p in parts]), var)
 
         return denoise
 
-    def _denoiser(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
-        def network(*x: Tensor | None) -> Tensor:
+    def _denoiser(self, network: nn.Module, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
+        def called(*x: Tensor | None) -> Tensor:
             with casting(precision, self.device):
-                return self._lowered(self.network, precision)(*x)
+                return network(*x)
 
-        return make_denoiser(network, self.config.process, self.schedule, labels, given)
+        return make_denoiser(called, self.config.process, self.schedule, labels, given)
 
     def _rows(self, given: Tensor | None, n: int, first: int = 0) -> Tensor | None:
         """What samples first ... first + n − 1 are given, as the network sees it."""

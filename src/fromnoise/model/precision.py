@@ -7,7 +7,7 @@ import copy
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -39,15 +39,20 @@ def chosen(precision: str, kind: str, device: torch.device) -> str:
         return precision
     if kind == "points":
         return "fp32"
-    return _known().get(_here(device)) or measured(device)
+    return _known().get(_here(device)) or decided(device, convolution_rates(device))
 
 
-def measured(device: torch.device) -> str:
-    """bf16 or fp32, whichever makes convolutions fast on this device, measured now and kept in the cache folder.
+def convolution_rates(device: torch.device) -> dict[str, float]:
+    """TFLOP/s of convolutions on this device, measured now, by precision."""
+    return {name: convolution_rate(name, device) for name in ("fp32", "bf16")}
 
-    What was measured once is used from then on: a seed gives the same samples tomorrow, however busy the machine.
+
+def decided(device: torch.device, rates: Mapping[str, float]) -> str:
+    """bf16 or fp32, whichever makes convolutions fast at these rates, kept in the cache folder for this device.
+
+    What was decided once is used from then on: a seed gives the same samples tomorrow, however busy the machine.
     """
-    found = "bf16" if convolution_rate("bf16", device) > GAIN * convolution_rate("fp32", device) else "fp32"
+    found = "bf16" if rates["bf16"] > GAIN * rates["fp32"] else "fp32"
     with contextlib.suppress(UserError, RuntimeError):  # nowhere to keep it
         write_file(cache_folder() / "precision.json", json.dumps(_known() | {_here(device): found}).encode())
     return found
@@ -109,8 +114,8 @@ def seconds(call: Callable[[], Any], device: torch.device) -> float:
 class Lowered:
     """The copy of a network whose matrices have the type that autocast would cast them to at every call.
 
-    It is made at first use, and anew where a weight has changed. Only networks of this package have one: others may use
-    their weights in their own ways.
+    It is made at first use, and anew where the network has other parts or hooks; what the weights are by now is cast at
+    every use. Only networks of this package have one: others may use their weights in their own ways.
 
     >>> from fromnoise.networks import UNet
     >>> network, lowered = UNet((1, 8, 8), width=8, multiples=(1,)), Lowered()
@@ -123,17 +128,30 @@ class Lowered:
         self.copy: nn.Module | None = None
 
     def __call__(self, network: nn.Module, precision: str) -> nn.Module:
-        """What is called for `network` in this precision, within `casting`."""
+        """What is called for `network`, as it is now, in this precision, within `casting`."""
         if precision not in TYPES or not type(network).__module__.startswith("fromnoise.networks."):
             return network
-        weights = [(w.data_ptr(), 0 if w.is_inference() else w._version) for w in network.parameters()]
-        key = (precision, weights)
-        if self.copy is None or self.key != key:
-            self.copy, self.key = copy.deepcopy(network), key
-            for part in self.copy.modules():
-                if isinstance(part, nn.Conv2d | nn.Linear):
-                    part.to(TYPES[precision])
+        key = (precision, [_build(part) for part in network.modules()])
+        with torch.inference_mode(False), torch.no_grad():
+            if self.copy is None or self.key != key:
+                self.copy, self.key = copy.deepcopy(network), key
+                for part in self.copy.modules():
+                    if isinstance(part, nn.Conv2d | nn.Linear):
+                        part.to(TYPES[precision])
+            else:
+                torch._foreach_copy_(_numbers(self.copy), _numbers(network))
         return self.copy
+
+
+def _build(part: nn.Module) -> tuple[object, ...]:
+    """What a copy of the part has taken over beside its numbers."""
+    hooks = (*part._forward_hooks, *part._forward_pre_hooks)
+    kinds = [(value.shape, value.device) for value in (*part.parameters(False), *part.buffers(False))]
+    return id(part), type(part), part.training, hooks, kinds
+
+
+def _numbers(network: nn.Module) -> list[torch.Tensor]:
+    return [*network.parameters(), *network.buffers()]
 
 
 def casting(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fromnoise.networks.native import compiled, convolve, forked_group_norm, group_norm, library
+from fromnoise.networks.native import batched, compiled, convolve, forked_group_norm, group_norm, library, transformed
 
 
 def divisor(number: int, most: int) -> int:
@@ -65,11 +65,15 @@ def layout(x: Tensor) -> torch.memory_format:
     """How pictures should lie on x's device: channels-last, unless that is the slow way there.
 
     On a CPU it is the fast way for convolutions, and four times the slower for PyTorch's own group normalisation.
+    torch.func knows no other layout than PyTorch's own.
 
     >>> layout(torch.zeros(1)) in (torch.channels_last, torch.contiguous_format)
     True
     """
-    slow = x.device.type == "cpu" and library() is None
+    if torch.compiler.is_compiling():
+        slow = x.device.type == "cpu"
+    else:
+        slow = transformed() or (x.device.type == "cpu" and library() is None)
     return torch.contiguous_format if slow else torch.channels_last
 
 
@@ -103,6 +107,9 @@ class Residual(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(width)) v for each head, all of shape (B, heads, N, width).
+
+    The gradient of its gradient is not in PyTorch's fused kernel: for that, call the network within
+    `torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)`.
 
     >>> x = torch.randn(1, 2, 3, 4)
     >>> torch.allclose(attend(x, 0 * x, x), x.mean(2, keepdim=True).expand_as(x), atol=1e-6)
@@ -147,7 +154,7 @@ class Attention(nn.Module):
         batch, channels, *size = h.shape
         h, normal = self.norm.fork(h)
         pixels = everywhere(self.qkv, normal).permute(0, 2, 3, 1)
-        q, k, v = pixels.reshape(batch, -1, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = pixels.reshape(batch, size[0] * size[1], 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
         seen = attend(q, k, v).transpose(1, 2).reshape(batch, *size, channels)
         return h + everywhere(self.out, seen.permute(0, 3, 1, 2))
 
@@ -167,7 +174,8 @@ class _Beside(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, up: Tensor) -> tuple[Tensor, ...]:
-        return tuple(part.contiguous(memory_format=torch.channels_last) for part in up.split(ctx.channels, dim=1))
+        parts = up.split(ctx.channels, dim=1)
+        return parts if batched(up) else tuple(part.contiguous(memory_format=torch.channels_last) for part in parts)
 
 
 class Stage(nn.Module):

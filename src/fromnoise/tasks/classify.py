@@ -43,13 +43,16 @@ def class_errors(
     x_0, total = x_0.to(model.device), torch.zeros(len(x_0), classes, device=model.device)
     randn = Streams(seed, 0, 1)
     precision = chosen(precision or model.config.sample.precision, model.facts.kind, model.device)
+    denoisers = [
+        model.guided(torch.full((len(x_0),), label, device=model.device), weight=1.0, precision=precision)
+        for label in range(classes)
+    ]
     for draw in range(draws):
         u = torch.full((len(x_0),), (draw + 0.5) / draws)
         t = u.double() * model.schedule.T
         level = at(model.schedule, t, x_0)
         x_t = level.alpha * x_0 + level.sigma * randn(x_0[:1])  # one noise for all: none depends on who else is asked
-        for label in range(classes):
-            denoise = model.guided(torch.full((len(x_0),), label, device=model.device), weight=1.0, precision=precision)
+        for label, denoise in enumerate(denoisers):
             error = (denoise(x_t, level).mean - x_0).square().flatten(1).mean(1)
             total[:, label] += error * (level.alpha / level.sigma).flatten()
             progress(draw * classes + label + 1, draws * classes)

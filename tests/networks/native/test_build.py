@@ -54,7 +54,7 @@ def test_a_networks_gradient_is_that_of_plain_float32(monkeypatch: pytest.Monkey
     assert gap(half, plain) < 2e-2
 
 
-@pytest.mark.parametrize("way", ["off", "no compiler", "broken compiler", "writable by others"])
+@pytest.mark.parametrize("way", ["off", "no compiler", "broken compiler", "another library", "writable by others"])
 def test_where_there_can_be_no_kernels(way: str, tmp_path: Path) -> None:
     """In a process of its own: what was loaded once stays loaded."""
     env = {**os.environ, "FROMNOISE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
@@ -64,6 +64,12 @@ def test_where_there_can_be_no_kernels(way: str, tmp_path: Path) -> None:
         env["PATH"], env["CC"] = str(tmp_path), "nothing"
     if way == "broken compiler":
         (tmp_path / "cc").write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho no such thing >&2; exit 1\n')
+        (tmp_path / "cc").chmod(0o700)
+        env["CC"] = str(tmp_path / "cc")
+    if way == "another library":  # without the kernels
+        (tmp_path / "cc").write_text(
+            f'#!/bin/sh\nexec {shutil.which("cc") or "gcc"} "$@" -Dnorm_forward_float32=other\n'
+        )
         (tmp_path / "cc").chmod(0o700)
         env["CC"] = str(tmp_path / "cc")
     if way == "writable by others":
@@ -88,13 +94,30 @@ def test_the_library_is_built_once_and_kept(tmp_path: Path, monkeypatch: pytest.
     before = kept.stat().st_mtime_ns
     assert build._load() is not None
     assert kept.stat().st_mtime_ns == before
-    kept.unlink()  # it is mapped here: another file takes its place
-    kept.write_bytes(b"damaged")
+    whole = kept.read_bytes()
+    for length in (7, 5000, len(whole) // 2, len(whole) - 40, len(whole) - 1):  # loaded, it would end the process
+        kept.unlink()  # it is mapped here: another file takes its place
+        kept.write_bytes(whole[:length])
+        kept.chmod(0o700)
+        with pytest.raises(OSError, match="is damaged"):
+            build._checked(kept)
     assert build._load() is not None
+    assert len(kept.read_bytes()) == len(whole)
     kept.chmod(0o722)
     assert build._load() is not None  # built anew: what others may have written is not run
     (kept,) = (tmp_path / "native").iterdir()
     assert kept.stat().st_mode & 0o022 == 0
+
+
+@needs_kernels
+def test_what_was_left_half_built_is_removed_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROMNOISE_CACHE", str(tmp_path))
+    for name in ("part-old", "part-new"):
+        (tmp_path / "native" / name).mkdir(parents=True)
+    (tmp_path / "native").chmod(0o700)
+    os.utime(tmp_path / "native" / "part-old", (0, 0))
+    assert build._load() is not None
+    assert {path.suffix or path.name for path in (tmp_path / "native").iterdir()} == {".so", "part-new"}
 
 
 @needs_kernels

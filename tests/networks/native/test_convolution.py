@@ -135,3 +135,22 @@ def test_transforms_and_other_types_pass_through(low: torch.dtype) -> None:
     transformed = torch.func.grad(loss)(weight.detach())
     (plain,) = torch.autograd.grad(loss(weight), weight)
     assert gap(transformed, plain) < 2e-2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (9, 1), (64, 1), (9, 2), (64, 2), (2, 2), (64, 3), (1, 64), (2, 64)])
+@pytest.mark.parametrize("cast", [True, False])
+def test_narrow_pictures_made_half_as_large(size: tuple[int, int], cast: bool) -> None:
+    """oneDNN reads beside them in bfloat16: numbers of 1e18, or none."""
+    torch.manual_seed(0)
+    x = torch.randn(3, 16, *size).bfloat16().float().contiguous(memory_format=LAST).requires_grad_()
+    weight = (torch.randn(16, 16, 3, 3) / 12).bfloat16().float().requires_grad_()
+    bias = torch.randn(16).bfloat16().float().requires_grad_()
+    exact = F.conv2d(x, weight, bias, 2, 1)
+    up = torch.randn_like(exact).bfloat16().float()
+    with torch.autocast("cpu", torch.bfloat16, enabled=cast):
+        parts = (x, weight, bias) if cast else (x.bfloat16(), weight.bfloat16(), bias.bfloat16())
+        y = convolve(*parts, 2, 1)
+    assert y.dtype == torch.bfloat16
+    ours = [y, *torch.autograd.grad(y, (x, weight, bias), up.bfloat16())]
+    theirs = [exact, *torch.autograd.grad(exact, (x, weight, bias), up)]
+    assert all(gap(one, other) < 2e-2 for one, other in zip(ours, theirs, strict=True))

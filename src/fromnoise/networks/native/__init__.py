@@ -2,6 +2,16 @@
 
 from fromnoise.networks.native.build import library, why_none
 from fromnoise.networks.native.convolution import convolve, tiles
-from fromnoise.networks.native.norm import compiled, forked_group_norm, group_norm
+from fromnoise.networks.native.norm import batched, compiled, forked_group_norm, group_norm, transformed
 
-__all__ = ["compiled", "convolve", "forked_group_norm", "group_norm", "library", "tiles", "why_none"]
+__all__ = [
+    "batched",
+    "compiled",
+    "convolve",
+    "forked_group_norm",
+    "group_norm",
+    "library",
+    "tiles",
+    "transformed",
+    "why_none",
+]

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import torch
@@ -28,6 +29,8 @@ SOURCES = sorted(Path(__file__).parent.glob("*.[ch]"))
 # Without -ffast-math: that would drop NaN, and denormals of the whole process.
 FLAGS = ["-O3", "-march=native", "-std=c11", "-fPIC", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-ffp-contract=fast", "-Wno-psabi"]
+SEAL = 32  # bytes of the hash behind a library
+PART, DAY = "part-", 86400.0
 log = logging.getLogger("fromnoise")
 
 
@@ -49,7 +52,8 @@ def why_none() -> str:
 def _found() -> tuple[ctypes.CDLL | None, str]:
     try:
         return _load(), ""
-    except (OSError, subprocess.SubprocessError, RuntimeError, ValueError) as error:  # no home, names that are no text
+    except (OSError, AttributeError, subprocess.SubprocessError, RuntimeError, ValueError) as error:
+        # RuntimeError: no home; ValueError: names that are no text; AttributeError: a kernel is not in the library
         log.info("no compiled kernels: %s", error)
         return None, str(error)
 
@@ -64,16 +68,44 @@ def _load() -> ctypes.CDLL:
     if compiler is None:
         raise OSError("there is no C compiler")
     path = _folder() / f"{_key(compiler)}.so"
-    with contextlib.suppress(OSError):
-        return _opened(path)
-    _compile(compiler, path)  # not there yet, or damaged
-    return _opened(path)
+    try:
+        descriptor = _checked(path)
+    except OSError:  # not there yet, damaged, or not to be trusted
+        _compile(compiler, path)
+        descriptor = _checked(path)
+    return _opened(descriptor)
 
 
-def _opened(path: Path) -> ctypes.CDLL:
-    """The library, if it may be trusted and normalises -1 and 1 to themselves."""
-    _trusted(path)
-    found = ctypes.CDLL(str(path))
+def _checked(path: Path) -> int:
+    """The library, opened for reading. Raises OSError where others may have written it, or where a part is missing.
+
+    What is checked is the open file, which is loaded then: nobody can put another into its place meanwhile. A library
+    that lacks its end is loaded without a complaint, and ends the process as soon as the end is needed.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _trusted(path, os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read()
+        if _sealed(content[:-SEAL]) != content:
+            raise OSError(f"{path} is damaged")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _sealed(library: bytes) -> bytes:
+    """The library and, behind its end, where the loader does not look, its hash."""
+    return library + hashlib.blake2b(library, digest_size=SEAL).digest()
+
+
+def _opened(descriptor: int) -> ctypes.CDLL:
+    """The library, if it normalises -1 and 1 to themselves.
+
+    The descriptor stays open: another file under its number would be taken for the library that is loaded already.
+    """
+    found = ctypes.CDLL(f"/proc/self/fd/{descriptor}")
     row = ctypes.c_float * 2
     x, y, one, zero, stats = row(-1, 1), row(), row(1), row(0), row()
     sizes = [ctypes.c_long(size) for size in (1, 2, 1, 1)]
@@ -97,14 +129,15 @@ def _openmp() -> str:
 def _folder() -> Path:
     folder = cache_folder() / "native"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _trusted(folder)
+    _trusted(folder, folder.stat())
     return folder
 
 
-def _trusted(path: Path) -> None:
+def _trusted(path: Path, found: os.stat_result) -> None:
     """Refuse what somebody else may have written: it would be run."""
-    found = path.stat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+    if found.st_uid != os.getuid():
+        raise OSError(f"{path} belongs to the user {found.st_uid}, not to you ({os.getuid()})")
+    if found.st_mode & 0o022:
         raise OSError(f"{path} may be written by others")
 
 
@@ -119,7 +152,8 @@ def _key(compiler: str) -> str:
 
 def _compile(compiler: str, path: Path) -> None:
     """Compile the sources once for each type; the library appears whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    _sweep(path.parent)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=PART) as folder:
         objects = []
         for source in (path for path in SOURCES if path.suffix == ".c"):
             for name, define in (("float32", []), ("bfloat16", ["-DBFLOAT16"])):
@@ -127,8 +161,20 @@ def _compile(compiler: str, path: Path) -> None:
                 _call([compiler, *FLAGS, *define, "-c", str(source), "-o", objects[-1]])
         # -fopenmp is left out here: it would link the system's OpenMP library beside PyTorch's.
         _call([compiler, "-shared", *objects, "-o", f"{folder}/library.so", "-lm"])
-        os.chmod(f"{folder}/library.so", 0o700)
-        os.replace(f"{folder}/library.so", path)
+        with open(f"{folder}/sealed.so", "wb") as file:
+            file.write(_sealed(Path(folder, "library.so").read_bytes()))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(f"{folder}/sealed.so", 0o700)
+        os.replace(f"{folder}/sealed.so", path)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process left half built, once it is a day old."""
+    for part in folder.glob(f"{PART}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > DAY:
+                shutil.rmtree(part)
 
 
 def _call(command: list[str]) -> None:

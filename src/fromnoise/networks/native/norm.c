@@ -93,9 +93,11 @@ void NAME(norm_forward)(const real *x, const float *shift, const float *weight, 
 }
 
 /* What one picture's backward pass holds for each channel. With z^ = (x + shift - mean) / sd = x * scale + offset and
-   g = up * silu'(z), z = weight * z^ + bias: the sums over pixels of g, g z^ and z^. */
+   g = up * silu'(z), z = weight * z^ + bias: the sums over pixels of g, g z^ and z^, as in `moments` each tile's in
+   float and all tiles' in double. */
 typedef struct {
-    float *scale, *offset, *g, *gz, *z;
+    float *scale, *offset;
+    double *g, *gz, *z;
 } Sums;
 
 /* g into dx, which has room for it, and the sums */
@@ -104,7 +106,7 @@ INLINE void gather(long i, long end, long c, long count, long channels, const re
     if (!c) ahead(x, i, channels), ahead(up, i, channels);
     lanes by = fetch(sums.scale + c, count), plus = fetch(sums.offset + c, count);
     lanes w = fetch(weight + c, count), b = fetch(bias + c, count);
-    lanes of_g = fetch(sums.g + c, count), of_gz = fetch(sums.gz + c, count), of_z = fetch(sums.z + c, count);
+    lanes of_g = all(0.f), of_gz = all(0.f), of_z = all(0.f);
     for (; i < end; i++) {
         lanes hat = load(x + i * channels + c, count) * by + plus, g = load(up + i * channels + c, count);
         if (silu) {
@@ -114,7 +116,9 @@ INLINE void gather(long i, long end, long c, long count, long channels, const re
         of_g += g, of_gz += g * hat, of_z += hat;
         store(dx + i * channels + c, g, count);
     }
-    keep(sums.g + c, of_g, count), keep(sums.gz + c, of_gz, count), keep(sums.z + c, of_z, count);
+    float g[LANES], gz[LANES], z[LANES];
+    keep(g, of_g, LANES), keep(gz, of_gz, LANES), keep(z, of_z, LANES);
+    for (long k = 0; k < count; k++) sums.g[c + k] += g[k], sums.gz[c + k] += gz[k], sums.z[c + k] += z[k];
 }
 
 INLINE void combine(long i, long end, long c, long count, long channels, const real *x, const real *beside,
@@ -139,8 +143,9 @@ void NAME(norm_backward)(const real *x, const float *shift, const real *up, cons
     (void)threads;
 #pragma omp parallel num_threads(threads)
     {
-        float *scale = malloc(5 * channels * sizeof(float)), *offset = scale + channels, *total = scale + 2 * channels;
-        float *slope = scale + 3 * channels, *level = scale + 4 * channels;
+        double *of_g = malloc(5 * channels * sizeof(double)), *of_gz = of_g + channels, *of_z = of_g + 2 * channels;
+        float *scale = (float *)(of_g + 3 * channels), *offset = scale + channels;
+        float *slope = scale + 2 * channels, *level = scale + 3 * channels;
 #pragma omp for schedule(static)
         for (long n = 0; n < N; n++) {
             const real *xn = x + n * pixels * channels, *un = up + n * pixels * channels;
@@ -149,9 +154,9 @@ void NAME(norm_backward)(const real *x, const float *shift, const real *up, cons
             for (long c = 0; c < channels; c++) {
                 const float *s = stats + (n * groups + c / width) * 2;
                 scale[c] = s[1], offset[c] = ((shift ? shift[n * channels + c] : 0.f) - s[0]) * s[1];
-                dw[c] = db[c] = total[c] = 0;
             }
-            Sums sums = {scale, offset, db, dw, total};
+            memset(of_g, 0, 3 * channels * sizeof(double));
+            Sums sums = {scale, offset, of_g, of_gz, of_z};
             if (silu) {
                 EACH_BLOCK(gather, xn, un, weight, bias, 1, sums, dn)
             } else {
@@ -160,11 +165,12 @@ void NAME(norm_backward)(const real *x, const float *shift, const real *up, cons
             for (long g = 0; g < groups; g++) {
                 double first = 0, second = 0;
                 for (long c = g * width; c < (g + 1) * width; c++)
-                    first += (double)weight[c] * db[c], second += (double)weight[c] * dw[c];
+                    first += weight[c] * of_g[c], second += weight[c] * of_gz[c];
                 first /= width * pixels, second /= width * pixels;
                 for (long c = g * width; c < (g + 1) * width; c++) {
                     float r = scale[c];
-                    if (dshift) dshift[n * channels + c] = r * (weight[c] * db[c] - (float)first * pixels - (float)second * total[c]);
+                    db[c] = of_g[c], dw[c] = of_gz[c];
+                    if (dshift) dshift[n * channels + c] = r * (weight[c] * of_g[c] - first * pixels - second * of_z[c]);
                     slope[c] = -r * r * (float)second, level[c] = -r * ((float)first + (float)second * offset[c]);
                     scale[c] = r * weight[c];
                 }
@@ -175,6 +181,6 @@ void NAME(norm_backward)(const real *x, const float *shift, const real *up, cons
                 EACH_BLOCK(combine, xn, 0, scale, slope, level, dn)
             }
         }
-        free(scale);
+        free(of_g);
     }
 }

@@ -73,9 +73,9 @@ def compiled(x: Tensor) -> bool:
         and x.device.type == "cpu"
         and x.dtype in KERNELS
         and x.numel() > 0
-        and x.is_contiguous(memory_format=torch.channels_last)
         and not torch.compiler.is_compiling()
         and not transformed()
+        and x.is_contiguous(memory_format=torch.channels_last)
         and library() is not None
     )
 
@@ -90,11 +90,19 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor, groups: int, shift: Tensor | 
 def transformed() -> bool:
     """Whether something is at work that sees only PyTorch's own operations.
 
-    torch.func, forward-mode differentiation, or a mode that traces, fakes or counts operations.
+    torch.func, torch.jit.trace, forward-mode differentiation, or a mode that traces, fakes or counts operations.
     """
+    if torch.jit.is_tracing():
+        return True
     if torch._C._len_torch_dispatch_stack() or forward_ad._current_level >= 0:
         return True
     return bool(torch._C._functorch.peek_interpreter_stack())
+
+
+def batched(*gradients: Tensor | None) -> bool:
+    """Whether a gradient stands for many at once (`is_grads_batched`), or sees only PyTorch's own operations."""
+    legacy = torch._C._functorch.is_legacy_batchedtensor
+    return transformed() or any(part is not None and legacy(part) for part in gradients)
 
 
 def _plain(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, silu: bool) -> Tensor:
@@ -126,10 +134,12 @@ class _Compiled(torch.autograd.Function):
             return beside, None, None, None, None, None
         x, weight, bias, shift, stats = ctx.saved_tensors
         inputs = [part for part in (x, weight, bias, shift) if part is not None]
-        if torch.is_grad_enabled():  # the gradient is to be differentiated again
-            y = _plain(x, weight, bias, shift, ctx.groups, ctx.silu)
+        again = torch.is_grad_enabled()  # the gradient is to be differentiated again
+        if again or batched(beside, up):
+            with torch.enable_grad():
+                y = _plain(x, weight, bias, shift, ctx.groups, ctx.silu)
             needed = [part for part in inputs if part.requires_grad]
-            found = iter(torch.autograd.grad(y, needed, up, create_graph=True))
+            found = iter(torch.autograd.grad(y, needed, up, create_graph=again))
             moved = [next(found) if part.requires_grad else None for part in inputs]
             if beside is not None and moved[0] is not None:
                 moved[0] = moved[0] + beside
