@@ -68,7 +68,8 @@ def with_ours(folder: Path, size: int, cache: Path) -> dict[str, Callable[[], It
         n = len(held["data"])
         whole = -(-n // BATCH)
         for step in range(number * whole, (number + 1) * whole):
-            yield held["data"].batch(batch_index(0, step, BATCH, n)[: n - step % whole * BATCH])
+            batch = held["data"].batch(batch_index(0, step, BATCH, n)[: n - step % whole * BATCH])
+            yield torch.where(torch.rand(len(batch), 1, 1, 1) < 0.5, batch.flip(-1), batch)  # mirrored, as theirs
 
     return {"first": opened, "second": partial(epoch, 1), "reopened": opened}
 

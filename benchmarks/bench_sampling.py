@@ -48,11 +48,11 @@ def awake(network: nn.Module, setup: Setup) -> nn.Module:
     return network.to(setup.device).eval()
 
 
-def with_diffusers(setup: Setup, precision: str) -> Made:
-    """DDIMPipeline in its defaults."""
+def with_diffusers(setup: Setup, precision: str, *, best: bool = False) -> Made:
+    """DDIMPipeline in its defaults; `best` has heads of 64 channels and plain attention."""
     from diffusers import DDIMPipeline, DDIMScheduler
 
-    network = awake(peers.diffusers_network(setup.size, setup.config.network, setup.wanted), setup)
+    network = awake(peers.diffusers_network(setup.size, setup.config.network, setup.wanted, best=best), setup)
     pipeline = DDIMPipeline(network, DDIMScheduler(num_train_timesteps=1000))
     pipeline.set_progress_bar_config(disable=True)
 
@@ -63,14 +63,15 @@ def with_diffusers(setup: Setup, precision: str) -> Made:
     return network, draw
 
 
-def with_ddp(setup: Setup) -> Made:
+def with_ddp(setup: Setup, precision: str) -> Made:
     """GaussianDiffusion.sample with sampling_timesteps, which makes it DDIM."""
     network = awake(peers.ddp_network(setup.size, setup.config.network, setup.wanted), setup)
     from denoising_diffusion_pytorch import GaussianDiffusion
 
     def draw(n: int, calls: int) -> object:
         diffusion = GaussianDiffusion(network, image_size=setup.size.side, sampling_timesteps=calls).to(setup.device)
-        return diffusion.sample(batch_size=n)
+        with casting(precision, setup.device):
+            return diffusion.sample(batch_size=n)
 
     return network, draw
 
@@ -93,7 +94,9 @@ def contestants(setup: Setup) -> dict[tuple[str, str], Callable[[], Made]]:
     return {
         ("diffusers", "float32"): partial(with_diffusers, setup, "fp32"),
         ("diffusers", "bf16"): partial(with_diffusers, setup, "bf16"),
-        ("denoising-diffusion-pytorch", "float32"): partial(with_ddp, setup),
+        ("diffusers", "bf16, heads of 64, plain attention"): partial(with_diffusers, setup, "bf16", best=True),
+        ("denoising-diffusion-pytorch", "float32"): partial(with_ddp, setup, "fp32"),
+        ("denoising-diffusion-pytorch", "bf16"): partial(with_ddp, setup, "bf16"),
         ("fromnoise", "float32"): partial(with_ours, setup, "fp32"),
         ("fromnoise", "default"): partial(with_ours, setup, "auto"),
     }
@@ -142,7 +145,7 @@ def raced(setup: Setup, n: int, counts: Sequence[int], longest: float, seconds: 
                 Contender(*name, partial(draw, n, count, setup.device), n * count, known[name] | told)
                 for name, draw in draws.items()
             ]
-            times = in_turn(runners, CPU, warm=1, seconds=seconds, least=1, most=20)
+            times = in_turn(runners, CPU, warm=1, seconds=seconds, least=3, most=20)
             rows += [peers.summary(one, times[one.name]) for one in runners]
     for row in rows:
         row |= {"ms_per_call": 1000 / row["per_second"], "gflops": row["gflop"] * row["per_second"]}

@@ -100,6 +100,7 @@ def contestants(setup: Setup, compiles: bool) -> dict[str, Make]:
         "diffusers float32": diffusers,
         "diffusers bf16": partial(diffusers, "bf16"),
         "diffusers bf16, heads of 64, plain attention": partial(diffusers, "bf16", best=True),
+        "diffusers bf16, the same, channels-last": partial(diffusers, "bf16", best=True, last=True),
         "denoising-diffusion-pytorch float32": partial(ddp_step, setup, "fp32"),
         "denoising-diffusion-pytorch bf16": partial(ddp_step, setup, "bf16"),
         "azula float32": partial(azula_step, setup),
@@ -156,16 +157,19 @@ def described(network: nn.Module, call: Callable[[], Tensor], *, watched: bool =
     return facts
 
 
-def diffusers_step(setup: Setup, precision: str = "fp32", *, best: bool = False, compiles: bool = False) -> Contender:
-    """UNet2DModel, DDPMScheduler and AdamW as in diffusers' example for unconditional images."""
-    from diffusers import DDPMScheduler
-    from diffusers.models.attention_processor import Attention, AttnProcessor
+def diffusers_step(
+    setup: Setup, precision: str = "fp32", *, best: bool = False, last: bool = False, compiles: bool = False
+) -> Contender:
+    """UNet2DModel, DDPMScheduler and AdamW as in diffusers' example for unconditional images.
 
-    device, head = setup.device, 64 if best else 8
-    network = peers.diffusers_network(setup.size, setup.config.network, setup.wanted, head=head).to(device).train()
-    for part in network.modules():
-        if best and isinstance(part, Attention):
-            part.set_processor(AttnProcessor())
+    `best` has heads of 64 channels and plain attention; `last` channels-last weights and pictures.
+    """
+    from diffusers import DDPMScheduler
+
+    device = setup.device
+    network = peers.diffusers_network(setup.size, setup.config.network, setup.wanted, best=best).to(device).train()
+    if last:
+        network = network.to(memory_format=torch.channels_last)
     facts = described(network, lambda: network(setup.x(), setup.time()).sample, watched=not compiles)
     scheduler, pictures = DDPMScheduler(num_train_timesteps=1000), setup.pictures(-1)
     optimizer = torch.optim.AdamW(network.parameters(), 1e-4, betas=(0.95, 0.999), eps=1e-8, weight_decay=1e-6)
@@ -176,6 +180,7 @@ def diffusers_step(setup: Setup, precision: str = "fp32", *, best: bool = False,
         eps = torch.randn_like(x_0)
         times = torch.randint(0, 1000, (len(x_0),), device=device)
         x_t = scheduler.add_noise(x_0, eps, times)
+        x_t = x_t.contiguous(memory_format=torch.channels_last) if last else x_t
         with casting(precision, device):
             found = call(x_t, times).sample
         return F.mse_loss(found.float(), eps)
@@ -255,7 +260,7 @@ def told(one: Contender) -> Contender:
 
 def raced(setup: Setup, makes: dict[str, Make], seconds: float, quick: bool) -> list[dict[str, Any]]:
     """The figures of all contenders: in turn two steps each, and the second counts, as in a training."""
-    least, most = (1, 1) if quick else (2, 200)
+    least, most = (1, 1) if quick else (5, 200)
     with contextlib.ExitStack() as stack:
         homes = [stack.enter_context(Apart(make)) for make in makes.values()]
         steps = [partial(home, stepped, setup.device) for home in homes]
@@ -307,7 +312,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), help="all of them, or with --quick h alone")
     parser.add_argument("--batch", type=int, help="64, or with --quick 2")
     parser.add_argument(
-        "--seconds", type=float, default=30.0, help="of each size, after the warm-up; at least 2 rounds"
+        "--seconds", type=float, default=30.0, help="of each size, after the warm-up; at least 5 rounds"
     )
     parser.add_argument("--compile", action="store_true", help="diffusers' best setting compiled, too: takes minutes")
     args = parser.parse_args()

@@ -115,15 +115,11 @@ def short_warmup(steps: int) -> int:
 def diffusers(precision: str, best: bool, cheap: bool) -> Peer:
     """UNet2DModel, trained as its example for unconditional images does; `best` as one who knows it would."""
     from diffusers import DDIMPipeline, DDIMScheduler, DDPMScheduler
-    from diffusers.models.attention_processor import Attention, AttnProcessor
 
-    size, head = SIZES["mnist" if cheap else "h"], 64 if best else 8
+    size = SIZES["mnist" if cheap else "h"]
     options = fn.recipe(size.recipe).network
-    sized = partial(peers.diffusers_network, size, options, head=head)
+    sized = partial(peers.diffusers_network, size, options, best=best)
     network = sized(our_flops(), size_of=partial(step_flops, size.side)) if cheap else sized(H_PARAMETERS)
-    for part in network.modules():
-        if best and isinstance(part, Attention):
-            part.set_processor(AttnProcessor())
     scheduler = DDPMScheduler(num_train_timesteps=1000)
 
     def loss(network: nn.Module, x_0: Tensor) -> Tensor:
