@@ -4,7 +4,8 @@ python benchmarks/quality.py [--minutes 10 60] [--rows NAME ...] [--n 2000] [--j
 
 A row is one library in one setting. First all take turns for a while, which gives each its speed; a row's steps are
 those that fit in its minutes at that speed, so that what the machine does during nine hours changes nothing. All are
-sampled by their own pipeline in 20 steps of DDIM. The peers do not know classes; ours does, and trains once without.
+sampled by their own pipeline in 20 steps of DDIM; diffusers also with the other spacing of its steps. The peers do not
+know classes; ours does, and trains once without.
 Rows that are in the JSON are not trained again, and one that was stopped goes on.
 """
 
@@ -59,7 +60,7 @@ class Peer:
 
     side       of its pictures, in pixels
     loss       of the network, of pictures in [-1, 1]
-    draw       that many pictures in [-1, 1]
+    draws      by name, the ways to draw that many pictures in [-1, 1]
     ema        step -> what the average keeps of itself
     warmup     steps in all -> those in which the learning rate rises
     """
@@ -67,7 +68,7 @@ class Peer:
     network: nn.Module
     side: int
     loss: Callable[[nn.Module, Tensor], Tensor]
-    draw: Callable[[nn.Module, int], Tensor]
+    draws: Mapping[str, Callable[[nn.Module, int], Tensor]]
     optimizer: torch.optim.Optimizer
     batch: int
     precision: str
@@ -126,8 +127,8 @@ def diffusers(precision: str, best: bool, cheap: bool) -> Peer:
         eps, times = torch.randn_like(x_0), torch.randint(0, 1000, (len(x_0),))
         return F.mse_loss(network(scheduler.add_noise(x_0, eps, times), times).sample.float(), eps)
 
-    def draw(network: nn.Module, n: int) -> Tensor:
-        pipeline = DDIMPipeline(network, DDIMScheduler(num_train_timesteps=1000))
+    def draw(network: nn.Module, n: int, spacing: str = "leading") -> Tensor:
+        pipeline = DDIMPipeline(network, DDIMScheduler(num_train_timesteps=1000, timestep_spacing=spacing))
         pipeline.set_progress_bar_config(disable=True)
         drawn = pipeline(batch_size=n, num_inference_steps=20, output_type="np").images
         return torch.as_tensor(drawn).permute(0, 3, 1, 2) * 2 - 1
@@ -142,7 +143,7 @@ def diffusers(precision: str, best: bool, cheap: bool) -> Peer:
         network,
         size.side,
         loss,
-        draw,
+        {"ddim20": draw, "ddim20_trailing": partial(draw, spacing="trailing")},
         optimizer,
         64 if best else 16,
         precision,
@@ -177,7 +178,7 @@ def ddp(precision: str, best: bool, cheap: bool) -> Peer:
     made: dict[int, Any] = {}
     optimizer = torch.optim.Adam(network.parameters(), 1e-3 if best else 8e-5, betas=(0.9, 0.99))
     warmup = short_warmup if best else lambda _: 1
-    return Peer(network, size.side, loss, draw, optimizer, 64, precision, ema, warmup, best)
+    return Peer(network, size.side, loss, {"ddim20": draw}, optimizer, 64, precision, ema, warmup, best)
 
 
 OURS = {"fromnoise": True, "fromnoise, without classes": False}
@@ -278,16 +279,18 @@ def peer_row(make: Callable[[], Peer], path: Path, images: float, n: int) -> dic
     sound = all(bool(torch.isfinite(p).all()) for p in trained.average.parameters())
     found: dict[str, Any] = {"images": trained.steps * trained.peer.batch, "training_seconds": trained.seconds}
     found |= {"parameters": parameters(trained.network), "flops": step_flops(trained.peer.side, trained.network)}
-    return found | ({"ddim20": drawn(trained, n)} if sound else {"status": "diverged"})
+    if not sound:
+        return found | {"status": "diverged"}
+    return found | {way: drawn(trained, draw, n) for way, draw in trained.peer.draws.items()}
 
 
-def drawn(trained: Trained, n: int) -> dict[str, float]:
+def drawn(trained: Trained, draw: Callable[[nn.Module, int], Tensor], n: int) -> dict[str, float]:
     """The scores of n pictures of the averaged network, its own pipeline asked for 250 at a time."""
     torch.manual_seed(1)
     parts = []
     with torch.no_grad(), casting(trained.peer.precision, CPU):
         for first in range(0, n, 250):
-            parts.append(trained.peer.draw(trained.average, min(250, n - first)).float())
+            parts.append(draw(trained.average, min(250, n - first)).float())
     return scores(torch.cat(parts).clamp(-1, 1))
 
 
@@ -311,7 +314,7 @@ def show(rows: Mapping[str, Any]) -> None:
     for name, row in rows.items():
         base = {"row": name, "images": row["images"], "status": row.get("status", "")}
         base |= {"parameters_m": row["parameters"] / 1e6, "gflop": row["flops"] / 1e9}
-        ways = [way for way in ("ddim20", "own", "own_10000") if way in row]
+        ways = [way for way in ("ddim20", "ddim20_trailing", "own", "own_10000") if way in row]
         table += [base | {"way": way} | row[way] for way in ways] or [base]
     headings = {"row": "row", "images": "images", "parameters_m": "M params", "gflop": "GFLOP/im.", "way": "drawn"}
     headings |= {"n": "n", "confident": "sure", "frechet": "Fréchet", "floor": "floor", "status": ""}
