@@ -1,6 +1,7 @@
 """fromnoise train, from data of every kind to a run folder that samples, and on again."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ def test_a_table(place):
     said = done(f"train 'my table.csv' --out 'my run' {POINTS} --json run.json")
     first, last = said.err.splitlines()
     assert first.startswith("40 points of 2 numbers, ")
-    assert first.endswith(" parameters, 2 steps: beginning")
+    assert first.endswith(" parameters in fp32, 2 steps: beginning")
     assert last.startswith("done: 2 steps in ")
     assert last.endswith("Next: fromnoise sample 'my run' -n 64 --out samples.png")
     assert said.out == ""
@@ -154,3 +155,18 @@ def test_steps_that_were_left_out_are_told(place):
     assert said.code == 2, said.err
     assert "the gradient was not finite and the step was left out (1 so far)" in said.err
     assert said.err.splitlines()[-1].startswith("fromnoise: the gradient was not finite for 3 steps in a row")
+
+
+def test_what_makes_it_slow_is_told_and_one_word_sets_the_precision(place, monkeypatch):
+    """Without compiled kernels pictures take several times as long; --precision holds for sampling, too."""
+    from fromnoise.networks import native
+
+    monkeypatch.setattr(native, "why_none", lambda: "there is no C compiler")
+    said = done("train mnist --out run --precision fp32 --train.steps 1 --train.batch 2 --network.width 8")
+    first = said.err.splitlines()[0]
+    assert " parameters in fp32, " in first
+    assert "slowly without compiled kernels (there is no C compiler)" in first
+    config = tomllib.loads(Path("run/config.toml").read_text())
+    assert config["train"]["precision"] == config["sample"]["precision"] == "fp32"
+    write_table(Path("table.csv"))
+    assert "slowly" not in done(f"train table.csv --out points {POINTS}").err

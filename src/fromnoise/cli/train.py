@@ -134,17 +134,18 @@ def _introduce(event: Any) -> None:
     if facts.classes and not (process.conditional or process.condition) and process.prediction != "class":
         names = ", ".join(facts.classes[:3]) + (", ..." if len(facts.classes) > 3 else "")
         hint = f"; {len(facts.classes)} classes ({names}) are not used, --process.conditional true samples by class"
-    note(f"{data}, {count(event.parameters, 'parameter')}, {count(event.steps, 'step')}: {begin}{_speed(event)}{hint}")
+    parameters = f"{count(event.parameters, 'parameter')} in {event.config.train.precision}"
+    note(f"{data}, {parameters}, {count(event.steps, 'step')}: {begin}{_slow(event)}{hint}")
 
 
-def _speed(event: Any) -> str:
-    """In which precision, and what makes it slow."""
+def _slow(event: Any) -> str:
+    """Why it takes longer than it need."""
     import torch
 
     from fromnoise.networks.native import why_none
 
     why = "" if torch.cuda.is_available() or event.config.facts.kind == "points" else why_none()
-    return f" in {event.config.train.precision}" + (f", slowly without compiled kernels ({why})" if why else "")
+    return f", slowly without compiled kernels ({why})" if why else ""
 
 
 def _save_samples(event: Any, config: Any, out: Path) -> None:

@@ -1,8 +1,8 @@
 """Compile the kernels here, at first use, for the processor at hand; where that cannot be, there are none.
 
 Needs a C compiler, Linux, and the OpenMP library that PyTorch itself has loaded: a second one would bring a second
-set of threads, and the two would wait for each other. `FROMNOISE_NATIVE=0` turns the kernels off. A process forked after
-they ran in several threads waits for ever in them, as in PyTorch's own operations: spawn it.
+set of threads, and the two would wait for each other. `FROMNOISE_NATIVE=0` turns the kernels off. A process that was
+forked after they ran in several threads waits for ever in them, as in PyTorch's own operations: spawn it.
 """
 
 from __future__ import annotations
