@@ -11,6 +11,7 @@ from fromnoise.errors import UserError
 from fromnoise.model import Config, Model, make_network, precision
 from fromnoise.model.precision import Lowered, casting, chosen
 from fromnoise.networks import UNet
+from fromnoise.process import at
 
 CPU = torch.device("cpu")
 
@@ -109,6 +110,71 @@ def test_weights_cast_once_give_what_weights_cast_at_every_call_give(precision: 
             assert torch.equal(lowered(network, precision)(*x), network(*x))
         with torch.no_grad():
             network.last.weight.mul_(2)  # noticed
+
+
+def small() -> Model:
+    tree = {
+        "network": {"name": "unet", "width": 8, "multiples": [1, 2]},
+        "facts": {"kind": "images", "shape": [1, 8, 8], "n": 1},
+        "sample": {"clip": False},
+    }
+    config = Config.from_dict(tree)
+    assert config.facts is not None
+    torch.manual_seed(0)
+    network = make_network(config, config.facts)
+    for part in network.parameters():
+        torch.nn.init.normal_(part, std=0.2)
+    return Model(config, network)
+
+
+def answer(model: Model, name: str = "bf16") -> torch.Tensor:
+    """What it makes of noise."""
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return model.guided(precision=name)(x, at(model.schedule, 300, x)).mean - x
+
+
+@pytest.mark.parametrize("way", ["data", "numpy", "inference", "copy_"])
+def test_weights_changed_in_any_way_are_noticed(way: str) -> None:
+    model = small()
+    before = answer(model)
+    for part in model.network.parameters():
+        if way == "data":
+            part.data.mul_(0.5)
+        elif way == "numpy":
+            part.numpy()[...] *= 0.5
+        elif way == "copy_":
+            part.copy_(part * 0.5)
+        else:
+            with torch.inference_mode():
+                part.mul_(0.5)
+    after, exact = answer(model), answer(model, "fp32")
+    assert 0 < (after - exact).norm() < 0.2 * (before - exact).norm()
+
+
+def test_weights_loaded_in_inference_mode_are_too() -> None:
+    with torch.inference_mode():
+        model = small()
+        before = answer(model)
+        for part in model.network.parameters():
+            part.mul_(0.5)
+        inside, exact = answer(model), answer(model, "fp32")
+    assert (inside - exact).norm() < 0.2 * (before - exact).norm()
+    assert torch.equal(answer(model), inside)
+
+
+def test_hooks_modes_and_parts_are_noticed() -> None:
+    model, calls = small(), []
+    before = answer(model)
+    hook = model.network.middle[0].register_forward_hook(lambda *_: calls.append(None))
+    assert torch.equal(answer(model), before)
+    assert len(calls) == 1
+    hook.remove()
+    model.network.middle[0].residual.dropout = torch.nn.Dropout(0.9).eval()
+    assert torch.equal(answer(model), before)
+    model.network.train()
+    assert not torch.equal(answer(model), before)
+    assert len(calls) == 1
 
 
 def test_networks_of_others_are_left_as_they_are() -> None:
