@@ -335,7 +335,8 @@ def test_gradients_of_gradients_with_attention() -> None:
     torch.testing.assert_close(low.double(), found, rtol=1e-3, atol=1e-3 * float(found.abs().max()))
 
 
-def test_a_network_is_traced_and_compiled_whole(tmp_path) -> None:
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_network_is_traced_and_exported_whole(tmp_path) -> None:
     network, x, time = mixed()
     torch.jit.trace(network, (x, time)).save(tmp_path / "traced.pt")
     torch.testing.assert_close(torch.jit.load(tmp_path / "traced.pt")(x, time), network(x, time), rtol=1e-4, atol=1e-5)

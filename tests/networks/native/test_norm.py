@@ -127,10 +127,9 @@ def test_large_pictures_and_an_odd_first_pixel_cost_no_accuracy(side: int, corne
 
 @needs_kernels
 def test_the_gradients_of_large_pictures_are_exact_too() -> None:
-    """Sums over 262,144 pixels; 2.5e-5 for dx and 1.3e-5 for the weight were summed in one float, pixel by pixel."""
+    """Sums over 262,144 pixels: 1e-5 is lost in one float, 1.6e-6 where each tile's sum is added to one."""
     gaps = [gap(ours, true) for ours, _, true in ways(case(1, 8, 512, 512, torch.float32), 2, True, True)]
-    print([f"{found:.1e}" for found in gaps])
-    assert max(gaps) < 2e-6
+    assert max(gaps) < 6e-7
 
 
 def test_tensors_without_numbers_take_pytorchs_own_operations() -> None:
