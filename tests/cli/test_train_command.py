@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import IMAGES, POINTS, done, write_image, write_pets, write_table
 
 from fromnoise.model import load, read_config
@@ -162,6 +163,7 @@ def test_what_makes_it_slow_is_told_and_one_word_sets_the_precision(place, monke
     from fromnoise.networks import native
 
     monkeypatch.setattr(native, "why_none", lambda: "there is no C compiler")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     said = done("train mnist --out run --precision fp32 --train.steps 1 --train.batch 2 --network.width 8")
     first = said.err.splitlines()[0]
     assert " parameters in fp32, " in first
@@ -170,3 +172,5 @@ def test_what_makes_it_slow_is_told_and_one_word_sets_the_precision(place, monke
     assert config["train"]["precision"] == config["sample"]["precision"] == "fp32"
     write_table(Path("table.csv"))
     assert "slowly" not in done(f"train table.csv --out points {POINTS}").err
+    again = done("train mnist --out run --precision fp32 --train.steps 1 --train.batch 2 --network.width 8")
+    assert "slowly" not in again.err  # there is nothing to do

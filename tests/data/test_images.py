@@ -91,6 +91,15 @@ def test_each_row_has_the_name_of_its_file(tmp_path):
     assert load("mnist", split="test").name(7) == "7"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names elsewhere are always text")
+def test_names_that_are_no_text_stay_apart(tmp_path):
+    for end in (b"\xfe", b"\xff"):
+        draw(tmp_path / os.fsdecode(b"a" + end + b".png"))
+    names = load(str(tmp_path)).names
+    assert len({*names}) == 2
+    assert all(name.isprintable() for name in names)
+
+
 def test_auto_channels_are_the_most_that_any_image_needs(tmp_path):
     draw(tmp_path / "a.png", mode="L")
     Image.new("RGB", (5, 5), (9, 9, 9)).save(tmp_path / "b.png")

@@ -170,11 +170,30 @@ def test_hooks_modes_and_parts_are_noticed() -> None:
     assert torch.equal(answer(model), before)
     assert len(calls) == 1
     hook.remove()
-    model.network.middle[0].residual.dropout = torch.nn.Dropout(0.9).eval()
-    assert torch.equal(answer(model), before)
-    model.network.train()
+    first = model.network.middle[0].residual
+    own, first.dropout = first.dropout, torch.nn.Tanh().eval()  # a part without weights
     assert not torch.equal(answer(model), before)
     assert len(calls) == 1
+    first.dropout = own
+    assert torch.equal(answer(model), before)
+    own.p = 0.9
+    model.network.train()
+    assert not torch.equal(answer(model), before)
+
+
+def test_a_denoiser_that_is_held_stays_as_it_is() -> None:
+    """Another made meanwhile changes neither its answers nor its gradients."""
+    model = small()
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    level = at(model.schedule, 300, x)
+    held = model.guided(precision="bf16")
+    before = held(x, level).mean
+    same = model.guided(precision="bf16")(x, level).mean
+    torch.autograd.grad((before - 0.5 * same).square().sum(), x)
+    for part in model.network.parameters():
+        part.data.mul_(0.5)
+    assert not torch.equal(model.guided(precision="bf16")(x, level).mean, before)
+    assert torch.equal(held(x, level).mean, before)
 
 
 def test_networks_of_others_are_left_as_they_are() -> None:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classifier", action="store_true", help="learn to tell the classes of noisy samples, for sample --classifier"
     )
     parser.add_argument("--network", metavar="MODULE:CLASS", help="a network of your own, imported")
-    parser.add_argument("--precision", help="auto, fp32, bf16 or fp16; of training and sampling")
+    parser.add_argument("--precision", help="auto (what is fast here), fp32, bf16 or fp16; of training and sampling")
     parser.add_argument("--strict", action="store_true", help="stop at the first broken image instead of skipping it")
     parser.add_argument("--json", metavar="FILE", help="write the run's numbers there")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -144,7 +144,8 @@ def _slow(event: Any) -> str:
 
     from fromnoise.networks.native import why_none
 
-    why = "" if torch.cuda.is_available() or event.config.facts.kind == "points" else why_none()
+    compiled = event.config.network.get("name") in ("unet", "adapted") and event.step < event.steps
+    why = why_none() if compiled and not torch.cuda.is_available() else ""
     return f", slowly without compiled kernels ({why})" if why else ""
 
 

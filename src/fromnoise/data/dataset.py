@@ -171,7 +171,7 @@ class Dataset:
         return self.names[row] if self.names else str(row)
 
     def take(self, index: np.ndarray | slice) -> Dataset:
-        """The data set of the rows at `index` only; a slice copies nothing.
+        """The data set of the rows at `index` only; a slice copies no numbers.
 
         >>> data = Dataset("points", (2,), np.zeros((5, 2), np.float32))
         >>> len(data.take(slice(0, 3)))

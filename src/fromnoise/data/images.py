@@ -142,7 +142,7 @@ def packed_dataset(rows: np.ndarray, facts: Facts, strict: bool, names: Sequence
         rows,
         labels=labels,
         classes=tuple(facts["classes"]),
-        names=tuple(_printable(names[at]) for at in facts["kept"]) if names else (),
+        names=tuple(_printable(names[at], "backslashreplace") for at in facts["kept"]) if names else (),
         skipped=tuple(name for name, _ in broken),
     )
 
@@ -210,8 +210,8 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()
+def _printable(name: str, strange: str = "replace") -> str:
+    return name.encode("utf-8", strange).decode()
 
 
 def _unreadable(error: OSError) -> None:

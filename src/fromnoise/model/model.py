@@ -105,8 +105,8 @@ class Model:
     ) -> Denoiser:
         """(x_t, level) -> Denoised as the model is sampled: guided by its own weight unless given, clipped if it clips.
 
-        `labels` and `given` are as in `denoiser`; `steer` guides further, before anything is clipped. Raises UserError
-        for guidance that the model cannot give.
+        `labels` and `given` are as in `denoiser`; `steer` guides further, before anything is clipped. In bf16 and fp16
+        its weights are cast once, as they are now. Raises UserError for guidance that the model cannot give.
         """
         how = guidance_of(weight, self.config.sample)
         denoise = led(self, lambda model, told: model._in_parts(told, given, precision), labels, how, precision)

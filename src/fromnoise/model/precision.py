@@ -114,8 +114,8 @@ def seconds(call: Callable[[], Any], device: torch.device) -> float:
 class Lowered:
     """The copy of a network whose matrices have the type that autocast would cast them to at every call.
 
-    It is made at first use, and anew where the network has other parts or hooks; what the weights are by now is cast at
-    every use. Only networks of this package have one: others may use their weights in their own ways.
+    It is made at first use, and anew where the network has other weights, parts or hooks by then; one that was handed
+    out stays as it is. Only networks of this package have one: others may use their weights in their own ways.
 
     >>> from fromnoise.networks import UNet
     >>> network, lowered = UNet((1, 8, 8), width=8, multiples=(1,)), Lowered()
@@ -128,19 +128,19 @@ class Lowered:
         self.copy: nn.Module | None = None
 
     def __call__(self, network: nn.Module, precision: str) -> nn.Module:
-        """What is called for `network`, as it is now, in this precision, within `casting`."""
+        """What is called for `network`, with the weights that it has now, in this precision, within `casting`."""
         if precision not in TYPES or not type(network).__module__.startswith("fromnoise.networks."):
             return network
         key = (precision, [_build(part) for part in network.modules()])
         with torch.inference_mode(False), torch.no_grad():
-            if self.copy is None or self.key != key:
-                self.copy, self.key = copy.deepcopy(network), key
-                for part in self.copy.modules():
+            found = self.copy
+            if found is None or self.key != key or not _same(found, network):
+                found = copy.deepcopy(network)
+                for part in found.modules():
                     if isinstance(part, nn.Conv2d | nn.Linear):
                         part.to(TYPES[precision])
-            else:
-                torch._foreach_copy_(_numbers(self.copy), _numbers(network))
-        return self.copy
+                self.copy, self.key = found, key
+        return found
 
 
 def _build(part: nn.Module) -> tuple[object, ...]:
@@ -150,8 +150,10 @@ def _build(part: nn.Module) -> tuple[object, ...]:
     return id(part), type(part), part.training, hooks, kinds
 
 
-def _numbers(network: nn.Module) -> list[torch.Tensor]:
-    return [*network.parameters(), *network.buffers()]
+def _same(lowered: nn.Module, network: nn.Module) -> bool:
+    """Whether the copy has the network's numbers, cast."""
+    pairs = zip((*lowered.parameters(), *lowered.buffers()), (*network.parameters(), *network.buffers()), strict=True)
+    return all(torch.equal(low, whole.to(low.dtype)) for low, whole in pairs)
 
 
 def casting(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -152,5 +152,7 @@ def test_narrow_pictures_made_half_as_large(size: tuple[int, int], cast: bool) -
         y = convolve(*parts, 2, 1)
     assert y.dtype == torch.bfloat16
     ours = [y, *torch.autograd.grad(y, (x, weight, bias), up.bfloat16())]
+    with torch.autocast("cpu", torch.bfloat16):  # which leaves doubles alone
+        assert convolve(x.double(), weight.double(), bias.double(), 2, 1).dtype == torch.float64
     theirs = [exact, *torch.autograd.grad(exact, (x, weight, bias), up)]
     assert all(gap(one, other) < 2e-2 for one, other in zip(ours, theirs, strict=True))

@@ -106,7 +106,11 @@ def _opened(descriptor: int) -> ctypes.CDLL:
 
     The descriptor stays open: another file under its number would be taken for the library that is loaded already.
     """
-    found = ctypes.CDLL(f"/proc/self/fd/{descriptor}")
+    try:
+        found = ctypes.CDLL(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        os.close(descriptor)
+        raise
     row = ctypes.c_float * 2
     x, y, one, zero, stats = row(-1, 1), row(), row(1), row(0), row()
     sizes = [ctypes.c_long(size) for size in (1, 2, 1, 1)]

@@ -62,7 +62,7 @@ def _narrow(x: Tensor, stride: int) -> bool:
     Seen in PyTorch 2.13 on processors with AMX: forward where they are higher than 8, backward where they are one
     pixel wide.
     """
-    if x.device.type != "cpu" or stride == 1 or x.shape[-1] > 2:
+    if x.device.type != "cpu" or stride == 1 or x.shape[-1] > 2 or x.dtype == torch.float64:
         return False
     return (torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype) == torch.bfloat16
 
