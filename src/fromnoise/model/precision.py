@@ -131,10 +131,9 @@ class Lowered:
         """What is called for `network`, with the weights that it has now, in this precision, within `casting`."""
         if precision not in TYPES or not type(network).__module__.startswith("fromnoise.networks."):
             return network
-        key = (precision, [_build(part) for part in network.modules()])
         with torch.inference_mode(False), torch.no_grad():
-            found = self.copy
-            if found is None or self.key != key or not _same(found, network):
+            found, key = self.copy, (precision, [_build(part) for part in network.modules()], _fingerprint(network))
+            if found is None or self.key != key:
                 found = copy.deepcopy(network)
                 for part in found.modules():
                     if isinstance(part, nn.Conv2d | nn.Linear):
@@ -150,10 +149,15 @@ def _build(part: nn.Module) -> tuple[object, ...]:
     return id(part), type(part), part.training, hooks, kinds
 
 
-def _same(lowered: nn.Module, network: nn.Module) -> bool:
-    """Whether the copy has the network's numbers, cast."""
-    pairs = zip((*lowered.parameters(), *lowered.buffers()), (*network.parameters(), *network.buffers()), strict=True)
-    return all(torch.equal(low, whole.to(low.dtype)) for low, whole in pairs)
+def _fingerprint(network: nn.Module) -> list[tuple[int, int, float]]:
+    """What shows that numbers have changed: where they are, how often they were changed, and their norms.
+
+    Changes past autograd, by `.data` or NumPy, are not counted there; norms show them, if not a change of signs.
+    """
+    numbers = [part for part in (*network.parameters(), *network.buffers()) if part.is_floating_point()]
+    norms = torch.stack(torch._foreach_norm(numbers)).tolist() if numbers else []
+    counts = [(part.data_ptr(), 0 if part.is_inference() else part._version) for part in numbers]
+    return [(*count, norm) for count, norm in zip(counts, norms, strict=True)]
 
 
 def casting(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
