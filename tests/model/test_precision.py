@@ -77,19 +77,25 @@ def test_the_network_runs_in_it(name: str, kind: torch.dtype) -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
 
 
-def test_samples_are_drawn_in_it_and_estimates_are_not() -> None:
+def small(std: float, **sample: object) -> Model:
+    """A model of 8 x 8 pictures with random weights of this deviation."""
     tree = {
         "network": {"name": "unet", "width": 8, "multiples": [1, 2]},
         "facts": {"kind": "images", "shape": [1, 8, 8], "n": 1},
-        "sample": {"precision": "bf16"},
+        "sample": sample,
     }
     config = Config.from_dict(tree)
     assert config.facts is not None
     torch.manual_seed(0)
     network = make_network(config, config.facts)
     for part in network.parameters():
-        torch.nn.init.normal_(part, std=0.05)
-    model = Model(config, network)
+        torch.nn.init.normal_(part, std=std)
+    return Model(config, network)
+
+
+def test_samples_are_drawn_in_it_and_estimates_are_not() -> None:
+    model = small(0.05, precision="bf16")
+    config, network = model.config, model.network
     exact = Model(dataclasses.replace(config, sample=dataclasses.replace(config.sample, precision="fp32")), network)
     drawn = {name: model.sample(2, steps=3, precision=name) for name in (None, "bf16", "fp32")}
     assert torch.equal(drawn[None], drawn["bf16"])
@@ -112,21 +118,6 @@ def test_weights_cast_once_give_what_weights_cast_at_every_call_give(precision: 
             network.last.weight.mul_(2)  # noticed
 
 
-def small() -> Model:
-    tree = {
-        "network": {"name": "unet", "width": 8, "multiples": [1, 2]},
-        "facts": {"kind": "images", "shape": [1, 8, 8], "n": 1},
-        "sample": {"clip": False},
-    }
-    config = Config.from_dict(tree)
-    assert config.facts is not None
-    torch.manual_seed(0)
-    network = make_network(config, config.facts)
-    for part in network.parameters():
-        torch.nn.init.normal_(part, std=0.2)
-    return Model(config, network)
-
-
 def answer(model: Model, name: str = "bf16") -> torch.Tensor:
     """What it makes of noise."""
     x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -136,7 +127,7 @@ def answer(model: Model, name: str = "bf16") -> torch.Tensor:
 
 @pytest.mark.parametrize("way", ["data", "numpy", "inference", "copy_"])
 def test_weights_changed_in_any_way_are_noticed(way: str) -> None:
-    model = small()
+    model = small(0.2, clip=False)
     before = answer(model)
     for part in model.network.parameters():
         if way == "data":
@@ -154,7 +145,7 @@ def test_weights_changed_in_any_way_are_noticed(way: str) -> None:
 
 def test_weights_loaded_in_inference_mode_are_too() -> None:
     with torch.inference_mode():
-        model = small()
+        model = small(0.2, clip=False)
         before = answer(model)
         for part in model.network.parameters():
             part.mul_(0.5)
@@ -164,7 +155,7 @@ def test_weights_loaded_in_inference_mode_are_too() -> None:
 
 
 def test_hooks_modes_and_parts_are_noticed() -> None:
-    model, calls = small(), []
+    model, calls = small(0.2, clip=False), []
     before = answer(model)
     hook = model.network.middle[0].register_forward_hook(lambda *_: calls.append(None))
     assert torch.equal(answer(model), before)
@@ -183,7 +174,7 @@ def test_hooks_modes_and_parts_are_noticed() -> None:
 
 def test_a_denoiser_that_is_held_stays_as_it_is() -> None:
     """Another made meanwhile changes neither its answers nor its gradients."""
-    model = small()
+    model = small(0.2, clip=False)
     x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
     level = at(model.schedule, 300, x)
     held = model.guided(precision="bf16")
