@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.arguments import whole
-from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for, write_rows
-from fromnoise.cli.outputs import check_apart, check_numbers, check_writable, count, note, plain, write_numbers
+from fromnoise.cli.model_data import as_the_model_sees, chosen_rows, data_for
+from fromnoise.cli.outputs import (
+    check_apart,
+    check_numbers,
+    check_writable,
+    count,
+    note,
+    plain,
+    write_numbers,
+    write_rows,
+)
 from fromnoise.cli.progress import bar
 from fromnoise.errors import UserError
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fromnoise.cli.outputs import note
@@ -61,18 +58,6 @@ def chosen_rows(data: Dataset, n: int, seed: int) -> Any:
     import torch
 
     return torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:n].numpy()
-
-
-def write_rows(path: Path, data: Dataset, header: list[str], rows: list[list[Any]]) -> None:
-    """A .csv of what was found of rows of the data, each led by its number and, where it is one, its file."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["number", *(["file"] if data.names else []), *header])
-    for number, *found in rows:
-        writer.writerow([number, *([data.name(number)] if data.names else []), *found])
-    from fromnoise.model.store import write_file
-
-    write_file(path, text.getvalue().encode())
 
 
 def _by(shape: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -16,6 +17,7 @@ from fromnoise.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from fromnoise.data import Dataset
     from fromnoise.model import Facts
 
 ARRAYS = (".npz", ".npy", ".csv")
@@ -79,6 +81,18 @@ def write_numbers(path: str | None, numbers: Mapping[str, Any]) -> None:
             file.write(content)
     except OSError as error:
         raise cannot_write(Path(path), error) from None
+
+
+def write_rows(path: Path, data: Dataset, header: list[str], rows: list[list[Any]]) -> None:
+    """A .csv of what was found of rows of the data, each led by its number and, where it is one, its file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["number", *(["file"] if data.names else []), *header])
+    for number, *found in rows:
+        writer.writerow([number, *([data.name(number)] if data.names else []), *found])
+    from fromnoise.model.store import write_file
+
+    write_file(path, text.getvalue().encode())
 
 
 def _finite(value: Any) -> Any:
