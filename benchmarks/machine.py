@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import platform
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from fromnoise.cli import doctor
 
 MEASURED = ("src", "benchmarks", ":(exclude)benchmarks/results")
 """What a figure depends on; other figures are not among it."""
@@ -37,17 +38,11 @@ def measured(work: Callable[..., Mapping[str, Any] | list[Any]], *given: Any) ->
 
 
 def processor() -> str:
-    """The processor by name, with what of its instructions decides the speed here."""
+    """The GPU, or the processor by name, with what of its instructions decides the speed here."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    path = Path("/proc/cpuinfo")
-    if not path.exists():
-        return platform.processor() or platform.machine()
-    lines = [line.split(":", 1) for line in path.read_text().splitlines() if ":" in line]
-    facts = {name.strip(): value.strip() for name, value in lines}
-    flags = facts.get("flags", "").split()
-    special = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
-    return f"{facts.get('model name', platform.machine())} ({' '.join(special)})"
+    name, instructions = doctor.processor()
+    return f"{name} ({' '.join(instructions)})"
 
 
 def _git(*words: str) -> str:

@@ -205,7 +205,7 @@ def test_progress_elsewhere(monkeypatch, capsys):
         for step in range(1, 41):
             now[0] += 1.0
             update(step, 40, "loss 0.5")
-    assert capsys.readouterr().err == "training 15/40 loss 0.5\ntraining 30/40 loss 0.5\n"
+    assert capsys.readouterr().err == "training 15/40 loss 0.5  25 s left\ntraining 30/40 loss 0.5  10 s left\n"
 
 
 @pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])

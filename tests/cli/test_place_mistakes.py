@@ -28,7 +28,7 @@ def table(place):
     ("line", "says"),
     [
         ("train table.csv --out table.csv", "--out table.csv is a file; give a folder"),
-        ("train table.csv --out table.csv/run", "cannot write table.csv/run: Not a directory"),
+        ("train table.csv --out table.csv/run", "--out table.csv/run: table.csv is a file; give a folder"),
         ("train table.csv --out run --json table.csv/a.json", "table.csv is not a folder"),
         ("train table.csv --out run --json folder", "folder: it is a folder; give a file name"),
     ],

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import done, write_pets, write_table
 from PIL import Image
 
+from fromnoise.folders import cache_folder
 from fromnoise.training import recipes
 
 
@@ -78,7 +80,10 @@ def test_doctor(place):
     assert found["matrix_product_fp32_TFLOPs"] > 0
     assert found["precision_for_images"] in ("fp32", "bf16")
     fp32, bf16 = (found[f"convolution_{name}_TFLOPs"] for name in ("fp32", "bf16"))
-    assert found["convolution_gain"].startswith(f"{bf16 / fp32:.2f} ")
-    assert (found["precision_for_images"] == "bf16") == (bf16 > 1.3 * fp32)
+    assert found["convolution_gain"] == pytest.approx(bf16 / fp32)
+    assert (found["precision_for_images"] == "bf16") == (found["convolution_gain"] > found["bf16_above_a_gain_of"])
+    assert found["processor"]
+    assert found["threads"] == torch.get_num_threads()
+    assert found["cache"] == str(cache_folder())
     assert ("video" in found["extras"]) == (importlib.util.find_spec("imageio_ffmpeg") is not None)
     assert said.err == ""

@@ -30,6 +30,16 @@ def test_a_table(place):
     assert numbers["loss"] == pytest.approx(log.read(Path("my run"))[-1]["loss"])
 
 
+def test_a_line_that_changes_how_samples_are_drawn_says_so(place):
+    write_table(Path("table.csv"))
+    line = f"train table.csv --out run {POINTS}"
+    done(f"{line} --sample.solver ddim --precision fp32")
+    said = done(line).err.splitlines()
+    assert said[0] == ("samples of this run are drawn otherwise from now on: solver ddim -> ddpm (--sample.KEY VALUE)")
+    assert "all done already" in said[1]
+    assert "drawn otherwise" not in done(line).err
+
+
 def test_the_same_line_goes_on(place):
     """Once done nothing more happens; with more steps it goes on, and ends as a run of that length."""
     write_table(Path("table.csv"))

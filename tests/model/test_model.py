@@ -130,6 +130,14 @@ def test_classes_are_taken_in_turn_unless_they_are_given(model):
     assert near(model.sample(5), model.sample(5, label=[0, 1, 2, 0, 1]))
 
 
+def test_a_class_has_a_name_and_a_number(model):
+    names = model.classes
+    assert model.labels(2, names[1]).tolist() == [1, 1]
+    assert model.labels(3, [names[2], 0, names[1]]).tolist() == [2, 0, 1]
+    with pytest.raises(UserError, match="unknown class none of them"):
+        model.labels(2, [names[0], "none of them"])
+
+
 def test_the_trajectory_ends_in_the_sample_and_counts_its_calls(model):
     calls = []
     handle = model.network.register_forward_hook(lambda *_: calls.append(1))

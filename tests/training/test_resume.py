@@ -55,6 +55,12 @@ def test_a_measured_precision_is_written_and_kept_when_the_machine_changes(tmp_p
         assert read_config(tmp_path / "run" / "config.toml").train.precision == "bf16"
 
 
+def test_the_precision_of_samples_stays_unless_it_is_given(tmp_path):
+    for given, kept in (("fp32", "fp32"), ("auto", "fp32"), ("bf16", "bf16"), ("auto", "bf16")):
+        drain(points(sample__precision=given), tmp_path / "run")
+        assert read_config(tmp_path / "run" / "config.toml").sample.precision == kept
+
+
 def test_the_run_skips_and_counts_steps_without_stopping(everything):
     _, run, events = everything
     skipped = [e for e in events if isinstance(e, Skipped)]
@@ -95,7 +101,7 @@ def test_a_signal_ends_the_loop_after_its_step_and_is_restored(tmp_path, number)
 
 
 def test_an_error_between_steps_saves_and_one_within_a_step_does_not(tmp_path, monkeypatch):
-    from fromnoise.training import loop
+    from fromnoise.training import loop, tasks
 
     step, move = loop.Loop.step, loop.Loop._move
 
@@ -109,18 +115,23 @@ def test_an_error_between_steps_saves_and_one_within_a_step_does_not(tmp_path, m
         if self.progress.step == 8:
             raise KeyboardInterrupt
 
-    for name, fault, error, kept in (
-        ("step", fails_before, MemoryError, 7),
-        ("_move", fails_within, KeyboardInterrupt, 5),
+    def fails_settled(self, total):
+        if next(settled) == 7:
+            raise MemoryError("full")
+
+    settled = iter(range(100))
+    for place, name, fault, error, kept in (
+        (loop.Loop, "step", fails_before, MemoryError, 7),
+        (loop.Loop, "_move", fails_within, KeyboardInterrupt, 5),
+        (tasks.Denoising, "settle", fails_settled, MemoryError, 5),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(loop.Loop, name, fault)
+            patch.setattr(place, name, fault)
             with pytest.raises(error):
                 drain(points(), tmp_path / name)
         assert drain(points(), tmp_path / name)[0].step == kept
-    drain(points(), tmp_path / "whole")
-    assert differing(tmp_path / "step", tmp_path / "whole") == []
-    assert differing(tmp_path / "_move", tmp_path / "whole") == []
+        drain(points(), tmp_path / "whole")
+        assert differing(tmp_path / name, tmp_path / "whole") == []
 
 
 def test_a_finished_run_trains_no_more_and_stays_as_it_is(tmp_path):

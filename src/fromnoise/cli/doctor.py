@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
+    parser.epilog = (
+        "The cache holds decoded folders and compiled kernels; $FROMNOISE_CACHE moves it, deleting it is safe."
+    )
     parser.add_argument("--json", metavar="FILE", help="write the findings there")
 
 
@@ -33,6 +37,7 @@ def examine() -> dict[str, Any]:
     import torch
 
     import fromnoise
+    from fromnoise.folders import cache_folder
     from fromnoise.model.precision import GAIN, convolution_rates, decided
     from fromnoise.networks.native import tiles, why_none
 
@@ -40,24 +45,44 @@ def examine() -> dict[str, Any]:
     device = torch.device("cuda" if cuda else "cpu")
     rates = {name: _rate(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     convolutions = convolution_rates(device)
+    name, instructions = processor()
     extras = {"video": "imageio_ffmpeg", "tensorboard": "tensorboard"}
     return {
         "fromnoise": fromnoise.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads",
-        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name() if cuda else "CPU",
+        "processor": name,
+        "instructions": " ".join(instructions) or torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
         "memory_GB": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9 if hasattr(os, "sysconf") else 0,
         "free_disk_GB": shutil.disk_usage(".").free / 1e9,
         "matrix_product_fp32_TFLOPs": rates["fp32"],
         "matrix_product_bf16_TFLOPs": rates["bf16"],
         "convolution_fp32_TFLOPs": convolutions["fp32"],
         "convolution_bf16_TFLOPs": convolutions["bf16"],
-        "convolution_gain": f"{convolutions['bf16'] / convolutions['fp32']:.2f} (above {GAIN} bf16 is taken)",
+        "convolution_gain": convolutions["bf16"] / convolutions["fp32"],
+        "bf16_above_a_gain_of": GAIN,
         "precision_for_images": decided(device, convolutions),
         "compiled_kernels": f"no: {why_none()}" if why_none() else f"yes, with{'' if tiles() else 'out'} AMX tiles",
+        "cache": str(cache_folder()),
         "extras": ", ".join(k for k, v in extras.items() if importlib.util.find_spec(v)) or "none",
     }
+
+
+def processor() -> tuple[str, list[str]]:
+    """The processor by name, and which it has of the instructions that decide the speed of training and sampling.
+
+    >>> name, instructions = processor()
+    >>> set(instructions) <= {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
+    True
+    """
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", "").split()
+    special = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    return facts.get("model name") or platform.processor() or platform.machine(), special
 
 
 def _rate(device: Any, dtype: Any) -> float:

@@ -29,14 +29,29 @@ def _silent(done: int, total: int, text: str = "") -> None:
 
 def _lines(title: str, every: float) -> Update:
     said = time.monotonic()
+    first: tuple[int, float] | None = None
 
     def update(done: int, total: int, text: str = "") -> None:
-        nonlocal said
-        if time.monotonic() - said >= every:
-            said = time.monotonic()
-            print(f"{title} {done}/{total} {text}", file=sys.stderr, flush=True)
+        nonlocal said, first
+        now = time.monotonic()
+        first = first or (done, now)
+        if now - said >= every:
+            said = now
+            print(f"{title} {done}/{total} {text}{_left(done, total, *first, now)}", file=sys.stderr, flush=True)
 
     return update
+
+
+def _left(done: int, total: int, first: int, began: float, now: float) -> str:
+    """How long it still takes at the mean rate since `began`.
+
+    >>> _left(30, 90, 10, 0.0, 40.0)
+    '  2 min left'
+    """
+    if done <= first or not total:
+        return ""
+    seconds = (total - done) * (now - began) / (done - first)
+    return f"  {seconds:.0f} s left" if seconds < 100 else f"  {seconds / 60:.0f} min left"
 
 
 @contextlib.contextmanager

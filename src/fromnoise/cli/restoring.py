@@ -82,14 +82,14 @@ def restore(
     how: dict[str, Any] = {"mask": mask, "method": args.method, "steps": args.steps, "seed": args.seed}
     how |= {"label": label_number(args.label, model), "precision": precision}
     began, previewed, fresh = time.perf_counter(), time.monotonic(), not out.exists()
-    warm = began
+    warm, told = began, False
     with bar(args.command, args.quiet) as update:
         for state in restoring(model, seen, args.n, **how):
             if state.done == 1:
                 warm = time.perf_counter()  # the first step makes ready what the others find
-            if state.done == min(3, state.total):
-                each = (time.perf_counter() - warm) / max(1, state.done - 1)
-                about = f"about {each * state.total:.0f} s"
+            spent = time.perf_counter() - warm
+            if not told and state.done >= min(3, state.total) and (spent > 1 or state.done == state.total):
+                told, about = True, f"about {spent / max(1, state.done - 1) * state.total:.0f} s"
                 note(f"{args.method}: {count(state.total, 'step')}, {count(state.calls, 'network call')}, {about}")
             update(state.done, state.total, "")
             if fresh and not args.quiet and out.suffix and time.monotonic() - previewed > PREVIEW:

@@ -248,12 +248,8 @@ def label_number(text: str | None, model: Model) -> int | None:
     classes = model.facts.classes if tells else model.classes
     if text is None:
         return None
-    if text in classes:
-        return classes.index(text)
-    if re.fullmatch(r"-?[0-9]{1,18}", text):
+    if text not in classes and re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    if not classes:
-        return 0  # which the model refuses, and says why
-    from fromnoise.model.options import unknown
+    from fromnoise.model.asked import number_of
 
-    raise unknown("class", text, classes)
+    return number_of(classes, text) if classes else 0  # which the model refuses, and says why

@@ -6,6 +6,7 @@ import argparse
 import math
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,10 @@ def run(args: argparse.Namespace) -> None:
 def check_places(args: argparse.Namespace) -> None:
     """What can be found out of --out and --json before anything is loaded."""
     check_numbers(args.json)
-    if Path(args.out).is_file():
-        raise UserError(f"--out {args.out} is a file; give a folder")
+    out = Path(args.out)
+    for place in (out, *out.parents):
+        if place.is_file():
+            raise UserError(f"--out {'' if place == out else f'{out}: '}{place} is a file; give a folder")
     check_apart((args.out,), (getattr(args, "what", None),))  # its samples would become data
     from fromnoise.model import bundled
 
@@ -76,12 +79,12 @@ def follow(config: Config, args: argparse.Namespace) -> None:
 
     began, loss = time.perf_counter(), float("nan")
     started: Started | None = None
-    audit = Audit(config.data)
+    audit, before = Audit(config.data), _before(Path(args.out))
     with bar("training", args.quiet or not speaks()) as update:
         for event in fit(config, args.out, network=args.network):
             if isinstance(event, Started):
                 started = event
-                _introduce(event)
+                _introduce(event, before)
                 update(event.step, event.steps, "")
             elif isinstance(event, Stepped) and started is not None:
                 loss = event.loss
@@ -121,13 +124,25 @@ def asked(args: argparse.Namespace) -> Config:
     return config.override({"data.strict": True})
 
 
-def _introduce(event: Any) -> None:
+def _before(run: Path) -> Config | None:
+    """The configuration of a run that goes on."""
+    from fromnoise.model import read_config
+
+    path = run / "config.toml"
+    return read_config(path) if path.is_file() else None
+
+
+def _introduce(event: Any, before: Config | None) -> None:
     if not speaks():
         return
+    if before is not None:
+        _tell_sampled(asdict(before.sample), asdict(event.config.sample))
     facts = event.config.facts
     shape = "x".join(map(str, facts.shape)) if len(facts.shape) > 1 else count(facts.shape[0], "number")
     begin = f"going on from step {event.step}" if event.step else "beginning"
     begin = begin if event.step < event.steps else "all done already"
+    if event.config.distil.teacher and event.step < event.steps:
+        begin += "; first its teacher draws the walks that it learns from"
     data = f"{count(facts.n, facts.kind[:-1])} of {shape}"
     hint = ""
     process = event.config.process
@@ -136,6 +151,13 @@ def _introduce(event: Any) -> None:
         hint = f"; {len(facts.classes)} classes ({names}) are not used, --process.conditional true samples by class"
     parameters = f"{count(event.parameters, 'parameter')} in {event.config.train.precision}"
     note(f"{data}, {parameters}, {count(event.steps, 'step')}: {begin}{_slow(event)}{hint}")
+
+
+def _tell_sampled(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """The line that goes on says how samples are drawn from now on: what it changes, though it may only have left out."""
+    changed = [f"{key} {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]
+    if changed:
+        note(f"samples of this run are drawn otherwise from now on: {', '.join(changed)} (--sample.KEY VALUE)")
 
 
 def _slow(event: Any) -> str:

@@ -11,8 +11,8 @@ from fromnoise.errors import UserError
 from fromnoise.model.config import Facts
 from fromnoise.model.options import unknown
 
-Label = int | str | Sequence[int] | Tensor | None
-"""The class of all samples, by number or name, one number for each, or none."""
+Label = int | str | Sequence[int] | Sequence[str] | Tensor | None
+"""The class of all samples, by number or name, one for each, or none."""
 
 
 def labels_of(classes: Sequence[str], label: Label, n: int, device: torch.device) -> Tensor | None:
@@ -22,9 +22,9 @@ def labels_of(classes: Sequence[str], label: Label, n: int, device: torch.device
     if not classes:
         raise UserError("this model does not know classes; train one with --process.conditional true")
     if isinstance(label, str):
-        if label not in classes:
-            raise unknown("class", label, classes)
-        label = classes.index(label)
+        label = number_of(classes, label)
+    elif isinstance(label, Sequence):
+        label = [number_of(classes, one) if isinstance(one, str) else one for one in label]
     labels = torch.as_tensor(label, device=device, dtype=torch.int64)
     if labels.shape not in ((), (n,)):
         raise UserError(f"give one label, or one for each of {n} samples, got {tuple(labels.shape)}")
@@ -32,6 +32,19 @@ def labels_of(classes: Sequence[str], label: Label, n: int, device: torch.device
     if not bool(((labels >= 0) & (labels < len(classes))).all()):
         raise UserError(f"labels run from 0 to {len(classes) - 1} here: {', '.join(classes)}")
     return labels
+
+
+def number_of(classes: Sequence[str], name: str) -> int:
+    """The number of a class, by its name. Raises UserError for one that there is not.
+
+    >>> number_of(("cat", "dog"), "dog")
+    1
+    """
+    if name in classes:
+        return classes.index(name)
+    if "," in name and all(part.strip() in classes for part in name.split(",")):
+        raise UserError(f"one class at a time, not {name}")
+    raise unknown("class", name, classes)
 
 
 def check_given(facts: Facts, given: Tensor | None) -> None:

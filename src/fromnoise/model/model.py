@@ -76,7 +76,7 @@ class Model:
         """E[x_0|x_t] and, where it is known, Var[x_0|x_t].
 
         x is (B, *shape) as the network sees it, t a time in [0, T] or one a sample, (B,). A label is a
-        class number or one a sample; None means no class. `given` is as in `sample`. In float32, whatever
+        class, by number or name, or one a sample; None means no class. `given` is as in `sample`. In float32, whatever
         sample.precision says; without gradients. Raises UserError for samples of another shape and classes that there
         are not.
         """
@@ -136,8 +136,8 @@ class Model:
 
         Sample i depends on the seed and on i, not on n (to the network's rounding). `solver`, `steps` and `path`, by
         name (`sampling.SOLVERS`, `sampling.PATHS`) or as such, are the model's own unless given, and so is the schedule
-        `on` which it walks (`process.SCHEDULES`): trained as DDPM, it can be sampled as a score SDE. `label` is a class
-        number or n of them (a model that knows classes takes each in turn if none is given); `weight` is that of
+        `on` which it walks (`process.SCHEDULES`): trained as DDPM, it can be sampled as a score SDE. `label` is a class,
+        by number or name, or n of them (a model that knows classes takes each in turn if none is given); `weight` is that of
         guidance, D_0 + weight (D_1 − D_0), or a `Guidance`. `given`, (m, *facts.given) in its own units, is what a
         model of pairs draws its samples given: sample i row i % m, so that one row gives n draws of one law.
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).

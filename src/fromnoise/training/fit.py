@@ -100,19 +100,28 @@ def _named(config: Config, network: str | type[nn.Module]) -> Config:
 
 
 def _measured(config: Config, run: Path | None) -> Config:
-    """The configuration with "auto" replaced by the precision that is fast here, or that the run began with."""
+    """The configuration with "auto" replaced by the precision that is fast here, or by what the run has.
+
+    Samples keep theirs open: a run may be drawn from on another machine.
+    """
+    before = _before(run)
+    if config.sample.precision == "auto" and before is not None:
+        config = config.override({"sample.precision": before.sample.precision})
     if config.train.precision != "auto":
         return config
     assert config.facts is not None
     kind = config.facts.kind
 
     def find(device: torch.device) -> str:
-        path = None if run is None else run / "config.toml"
-        if path is not None and path.is_file():
-            return read_config(path).train.precision
-        return chosen("auto", kind, device)
+        return chosen("auto", kind, device) if before is None else before.train.precision
 
     return config.override({"train.precision": agreed(find)})
+
+
+def _before(run: Path | None) -> Config | None:
+    """The configuration of a run that goes on."""
+    path = None if run is None else run / "config.toml"
+    return None if path is None or not path.is_file() else read_config(path)
 
 
 def _enter(run: Path, config: Config, stack: contextlib.ExitStack) -> None:

@@ -161,13 +161,14 @@ class Loop:
         norm = float(nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf))
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, "mean")
+        self.whole = False  # what settles belongs to the next step already
         self.task.settle(self._total)
         self._move(norm, float(total))
         return norm
 
     def _move(self, norm: float, loss: float) -> None:
         """Follow the gradient, or leave the step out where it is not finite; no process waits in here."""
-        progress, self.whole = self.progress, False
+        progress = self.progress
         if math.isfinite(norm):
             # accelerate's wrapper looks for optional packages at every step; all it is needed for is the scaler.
             (self.optimizer.optimizer if self.accelerator.scaler is None else self.optimizer).step()
