@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 
+DECISIVE: tuple[str, ...] = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+"""Instructions of processors that decide the speed of training and sampling."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.epilog = (
@@ -71,18 +75,18 @@ def examine() -> dict[str, Any]:
 
 
 def processor() -> tuple[str, list[str]]:
-    """The processor by name, and which it has of the instructions that decide the speed of training and sampling.
+    """The processor by name, and which of DECISIVE it has.
 
     >>> name, instructions = processor()
-    >>> set(instructions) <= {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
+    >>> set(instructions) <= set(DECISIVE)
     True
     """
     path = Path("/proc/cpuinfo")
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
     facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     flags = facts.get("flags", "").split()
-    special = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
-    return facts.get("model name") or platform.processor() or platform.machine(), special
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return name, [flag for flag in DECISIVE if flag in flags]
 
 
 def _rate(device: Any, dtype: Any) -> float:

@@ -154,7 +154,7 @@ def _introduce(event: Any, before: Config | None) -> None:
 
 
 def _tell_sampled(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """The line that goes on says how samples are drawn from now on: what it changes, though it may only have left out."""
+    """Say what the line that goes on changes of how samples are drawn: it may only have left it out."""
     changed = [f"{key} {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]
     if changed:
         note(f"samples of this run are drawn otherwise from now on: {', '.join(changed)} (--sample.KEY VALUE)")

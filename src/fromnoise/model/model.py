@@ -136,10 +136,11 @@ class Model:
 
         Sample i depends on the seed and on i, not on n (to the network's rounding). `solver`, `steps` and `path`, by
         name (`sampling.SOLVERS`, `sampling.PATHS`) or as such, are the model's own unless given, and so is the schedule
-        `on` which it walks (`process.SCHEDULES`): trained as DDPM, it can be sampled as a score SDE. `label` is a class,
-        by number or name, or n of them (a model that knows classes takes each in turn if none is given); `weight` is that of
-        guidance, D_0 + weight (D_1 − D_0), or a `Guidance`. `given`, (m, *facts.given) in its own units, is what a
-        model of pairs draws its samples given: sample i row i % m, so that one row gives n draws of one law.
+        `on` which it walks (`process.SCHEDULES`): trained as DDPM, it can be sampled as a score SDE. `label` is a
+        class, by number or name, or n of them (a model that knows classes takes each in turn if none is given);
+        `weight` is that of guidance, D_0 + weight (D_1 − D_0), or a `Guidance`. `given`, (m, *facts.given) in its own
+        units, is what a model of pairs draws its samples given: sample i row i % m, so that one row gives n draws of
+        one law.
         `precision` is that of the network calls: fp32, bf16, fp16, or auto for what is fast here (model.precision).
         `steer` maps the denoiser to one that wants more (`sampling.universal`, `observed`, `extrapolate`), sample.batch
         samples at a time.
