@@ -8,7 +8,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-
 DECISIVE: tuple[str, ...] = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 """Instructions of processors that decide the speed of training and sampling."""
 
