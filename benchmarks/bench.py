@@ -18,8 +18,16 @@ from typing import Any
 
 from contenders import arguments, write
 
+from fromnoise.cli import doctor
+
 HERE = Path(__file__).parent
 PARTS = ("training", "sampling", "points", "folder", "start")
+
+
+def kind(device: str) -> str:
+    """What figures are kept apart by: cuda, or cpu with and without AMX, which decides everything."""
+    amx = "amx_bf16" in doctor.processor()[1]
+    return "amx" if device == "cpu" and amx else device.split(":")[0]
 
 
 def run(part: str, options: list[str]) -> dict[str, Any]:
@@ -40,7 +48,7 @@ def main() -> None:
     for part in args.parts:
         if part not in PARTS:
             parser.error(f"there is no part {part!r}: {', '.join(PARTS)}")
-    path = Path(args.json or HERE / "results" / f"bench-{args.device.split(':')[0]}.json")
+    path = Path(args.json or HERE / "results" / f"bench-{kind(args.device)}.json")
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     shared = ["--device", args.device, *(["--quick"] if args.quick else [])]
     for part in args.parts or PARTS:

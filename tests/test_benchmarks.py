@@ -110,3 +110,14 @@ def test_a_peers_training_goes_on_with_all_its_state(contenders, tmp_path):
             assert torch.equal(part, its)
     (group,) = second.peer.optimizer.param_groups
     assert group["lr"] == pytest.approx(1e-2 * 0.5 * (1 + math.cos(math.pi * 5 / 6)))
+
+
+@pytest.mark.parametrize(
+    ("device", "instructions", "kept"),
+    [("cpu", ["avx2"], "cpu"), ("cpu", ["avx2", "amx_bf16"], "amx"), ("cuda:1", ["amx_bf16"], "cuda")],
+)
+def test_figures_of_unlike_machines_are_kept_apart(contenders, monkeypatch, device, instructions, kept):
+    import bench
+
+    monkeypatch.setattr(bench.doctor, "processor", lambda: ("any", instructions))
+    assert bench.kind(device) == kept
