@@ -120,7 +120,7 @@ parity: $(PEERS)/.done
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/parity -m parity
 
 bench: $(PEERS)/.done
-	$(PEERS)/bin/python benchmarks/bench.py --device cpu --compile
+	$(PEERS)/bin/python benchmarks/bench.py --device cpu
 
 bench-gpu: $(PEERS)/.done
 	$(PEERS)/bin/python benchmarks/bench.py --device cuda --compile

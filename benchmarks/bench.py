@@ -18,7 +18,7 @@ from typing import Any
 
 from contenders import arguments, write
 
-from fromnoise.cli import doctor
+from fromnoise.model.precision import instructions
 
 HERE = Path(__file__).parent
 PARTS = ("training", "sampling", "points", "folder", "start")
@@ -26,8 +26,8 @@ PARTS = ("training", "sampling", "points", "folder", "start")
 
 def kind(device: str) -> str:
     """What figures are kept apart by: cuda, or cpu with and without AMX, which decides everything."""
-    amx = "amx_bf16" in doctor.processor()[1]
-    return "amx" if device == "cpu" and amx else device.split(":")[0]
+    found = device.split(":")[0]
+    return "amx" if found == "cpu" and "amx_tile" in instructions() else found
 
 
 def run(part: str, options: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from fromnoise.cli import doctor
+from fromnoise.model.precision import instructions
 
 MEASURED = ("src", "benchmarks", ":(exclude)benchmarks/results")
 """What a figure depends on; other figures are not among it."""
@@ -38,11 +39,10 @@ def measured(work: Callable[..., Mapping[str, Any] | list[Any]], *given: Any) ->
 
 
 def processor() -> str:
-    """The GPU, or the processor by name, with what of its instructions decides the speed here."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    name, instructions = doctor.processor()
-    return f"{name} ({' '.join(instructions)})"
+    """The GPU if there is one, and the processor, with what of its instructions decides the speed here."""
+    special = " ".join(instructions())
+    name = f"{doctor.processor()} ({special})" if special else doctor.processor()
+    return f"{torch.cuda.get_device_name()}, {name}" if torch.cuda.is_available() else name
 
 
 def _git(*words: str) -> str:

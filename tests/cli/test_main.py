@@ -208,6 +208,20 @@ def test_progress_elsewhere(monkeypatch, capsys):
     assert capsys.readouterr().err == "training 15/40 loss 0.5  25 s left\ntraining 30/40 loss 0.5  10 s left\n"
 
 
+def test_the_time_left_is_that_of_the_stage(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.bar("map", every=100.0) as update:
+        for total, seconds in ((10, 100.0), (1000, 0.5)):
+            for done in range(total + 1):
+                update(done, total, "")
+                now[0] += seconds
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "map 1/10  15 min left"
+    assert said[10:13] == ["map 0/1000", "map 200/1000  7 min left", "map 400/1000  5 min left"]
+    assert said[-1] == "map 1000/1000"
+
+
 @pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
 def test_no_progress_when_quiet(stream, monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)

@@ -26,7 +26,7 @@ CHECKPOINT = Path("checkpoints/step-00000002")
         ("table --weight 2", "guidance needs classes; train a model with --process.conditional true"),
         ("pets --label ct", "unknown class ct; did you mean cat"),
         ("pets --label horse", "unknown class horse; known: cat, dog"),
-        ("pets --label cat,dog", "one class at a time, not cat,dog"),
+        ("pets --label cat,dog", "cat,dog are several classes: give one"),
         ("pets --label cat,horse", "unknown class cat,horse"),
         ("pets --label 2", "labels run from 0 to 1 here: cat, dog"),
         ("pets --label -1", "labels run from 0 to 1 here: cat, dog"),

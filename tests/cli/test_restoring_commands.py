@@ -1,6 +1,7 @@
 """fromnoise inpaint, deblur, upscale and vary: what is known stays, masks of every kind, one line for a mistake."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from commands import done, refused, write_image
 from PIL import Image
 
+from fromnoise.cli import restoring
 from fromnoise.model import load
 from fromnoise.tasks.pictures import fit_known, read_mask, read_picture, shaping_of
 
@@ -62,10 +64,14 @@ def test_the_seed_decides_and_the_numbers_are_told(photo):
     assert (found["n"], found["steps"], found["calls"], found["method"]) == (2, 3, 5, "pgdm")
 
 
-def test_calls_and_time_are_told_before_the_end(photo):
-    said = done(f"inpaint pets {photo} --mask 12,4,20,12 -n 1 --steps 3 --out out.png")
+@pytest.mark.parametrize("listened", [0.0, 1e9])
+def test_calls_are_told_and_the_time_of_what_takes_some(listened, photo, monkeypatch):
+    """From the third step on, whose time is known; of what is over before, it is told after all."""
+    monkeypatch.setattr(restoring, "LISTENED", listened)
+    said = done(f"inpaint pets {photo} --mask 12,4,20,12 -n 1 --steps 4 --out out.png")
     first, last = said.err.splitlines()
-    assert first.startswith("pgdm: 3 steps, 5 network calls, about ")
+    about = ", about [0-9]+ s" if listened == 0 else ""
+    assert re.fullmatch(f"pgdm: 4 steps, 7 network calls{about}", first)
     assert last.endswith(": out.png")
 
 

@@ -133,9 +133,17 @@ def test_classes_are_taken_in_turn_unless_they_are_given(model):
 def test_a_class_has_a_name_and_a_number(model):
     names = model.classes
     assert model.labels(2, names[1]).tolist() == [1, 1]
-    assert model.labels(3, [names[2], 0, names[1]]).tolist() == [2, 0, 1]
+    for some in ([names[2], 0, names[1]], (names[2], 0, names[1]), np.array([names[2], names[0], names[1]]),
+                 np.array([2, 0, 1]), [torch.tensor(2), np.int64(0), 1]):  # fmt: skip
+        assert model.labels(3, some).tolist() == [2, 0, 1]
     with pytest.raises(UserError, match="unknown class none of them"):
         model.labels(2, [names[0], "none of them"])
+
+
+@pytest.mark.parametrize("label", [1.0, [0, 1.7], torch.tensor([0.0, 1.0]), [None, 1], [[0], [1]], b"\x00\x01", {0, 1}])
+def test_what_is_no_class(model, label):
+    with pytest.raises(UserError, match="a class is told by its number or its name, not "):
+        model.labels(2, label)
 
 
 def test_the_trajectory_ends_in_the_sample_and_counts_its_calls(model):

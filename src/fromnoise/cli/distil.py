@@ -12,7 +12,7 @@ from fromnoise.errors import UserError
 EPILOG = """\
 The result is a run like any other: the same line again goes on, and fromnoise sample draws from it. Its guidance is
 the teacher's, learned once and for all. Distil a distilled run further: four steps first, then one. Ctrl-C ends after
-the step under way, which may have to wait for the teacher's walks; a second one ends at once. Both save.
+the step under way, which may have to wait for the teacher's walks, and saves; a second one ends at once.
 
 examples:
   fromnoise distil mnist --steps 4 --out runs/four

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
-
-DECISIVE: tuple[str, ...] = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-"""Instructions of processors that decide the speed of training and sampling."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,22 +40,21 @@ def examine() -> dict[str, Any]:
 
     import fromnoise
     from fromnoise.folders import cache_folder
-    from fromnoise.model.precision import GAIN, convolution_rates, decided
+    from fromnoise.model.precision import GAIN, convolution_rates, decided, instructions
     from fromnoise.networks.native import tiles, why_none
 
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     rates = {name: _rate(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     convolutions = convolution_rates(device)
-    name, instructions = processor()
     extras = {"video": "imageio_ffmpeg", "tensorboard": "tensorboard"}
     return {
         "fromnoise": fromnoise.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if cuda else "CPU",
-        "processor": name,
-        "instructions": " ".join(instructions) or torch.backends.cpu.get_cpu_capability(),
+        "processor": processor(),
+        "instructions": " ".join(instructions()) or torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "memory_GB": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9 if hasattr(os, "sysconf") else 0,
         "free_disk_GB": shutil.disk_usage(".").free / 1e9,
@@ -73,19 +71,28 @@ def examine() -> dict[str, Any]:
     }
 
 
-def processor() -> tuple[str, list[str]]:
-    """The processor by name, and which of DECISIVE it has.
-
-    >>> name, instructions = processor()
-    >>> set(instructions) <= set(DECISIVE)
-    True
-    """
+def processor() -> str:
+    """The processor by name, as far as the system tells."""
+    if sys.platform == "darwin":
+        asked = subprocess.run(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True)
+        return asked.stdout.strip() or platform.machine()
     path = Path("/proc/cpuinfo")
-    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    flags = facts.get("flags", "").split()
-    name = facts.get("model name") or platform.processor() or platform.machine()
-    return name, [flag for flag in DECISIVE if flag in flags]
+    return (
+        _named(path.read_text(errors="replace") if path.exists() else "") or platform.processor() or platform.machine()
+    )
+
+
+def _named(cpuinfo: str) -> str:
+    """The name of the first processor, or of the board.
+
+    >>> _named("processor : 0\\nmodel name\\t: Xeon(R)\\nflags : amx_bf16")
+    'Xeon(R)'
+    >>> _named("processor : 0\\nBogoMIPS : 108\\n\\nModel : Raspberry Pi 5"), _named("")
+    ('Raspberry Pi 5', '')
+    """
+    lines = (line.partition(":") for line in cpuinfo.splitlines())
+    facts = {name.strip(): value.strip() for name, _, value in lines}
+    return facts.get("model name") or facts.get("Model", "")
 
 
 def _rate(device: Any, dtype: Any) -> float:

@@ -28,30 +28,33 @@ def _silent(done: int, total: int, text: str = "") -> None:
 
 
 def _lines(title: str, every: float) -> Update:
-    said = time.monotonic()
-    first: tuple[int, float] | None = None
+    said = began = time.monotonic()
+    first, stage = 0, 0  # of what is counted now: one bar may serve one piece of work after the other
 
     def update(done: int, total: int, text: str = "") -> None:
-        nonlocal said, first
+        nonlocal said, began, first, stage
         now = time.monotonic()
-        first = first or (done, now)
+        if total != stage or done < first:
+            began, first, stage = now, done, total
         if now - said >= every:
             said = now
-            print(f"{title} {done}/{total} {text}{_left(done, total, *first, now)}", file=sys.stderr, flush=True)
+            line = f"{title} {done}/{total} {text}".rstrip()
+            print(f"{line}{_left(done - first, total - done, now - began)}", file=sys.stderr, flush=True)
 
     return update
 
 
-def _left(done: int, total: int, first: int, began: float, now: float) -> str:
-    """How long it still takes at the mean rate since `began`.
+def _left(done: int, missing: int, seconds: float) -> str:
+    """How long what is missing takes if what was done took so many seconds.
 
-    >>> _left(30, 90, 10, 0.0, 40.0)
-    '  2 min left'
+    >>> _left(20, 60, 40.0), _left(1, 100_000, 1.0), _left(0, 5, 1.0)
+    ('  2 min left', '  28 h left', '')
     """
-    if done <= first or not total:
+    if done <= 0 or missing <= 0:
         return ""
-    seconds = (total - done) * (now - began) / (done - first)
-    return f"  {seconds:.0f} s left" if seconds < 100 else f"  {seconds / 60:.0f} min left"
+    left = seconds * missing / done
+    amount = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.0f} h"
+    return f"  {amount} left"
 
 
 @contextlib.contextmanager

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from fromnoise.model import Model
     from fromnoise.sampling import Observation
+    from fromnoise.tasks.restore import Shown
 
+LISTENED = 1.0
+"""Seconds of steps after which it is told how long all will take."""
 PREVIEW = 2.0
 """Seconds from one preview to the next."""
 
@@ -88,9 +91,9 @@ def restore(
             if state.done == 1:
                 warm = time.perf_counter()  # the first step makes ready what the others find
             spent = time.perf_counter() - warm
-            if not told and state.done >= min(3, state.total) and (spent > 1 or state.done == state.total):
-                told, about = True, f"about {spent / max(1, state.done - 1) * state.total:.0f} s"
-                note(f"{args.method}: {count(state.total, 'step')}, {count(state.calls, 'network call')}, {about}")
+            if not told and (state.done == state.total or (state.done > 2 and spent > LISTENED)):
+                told = True
+                note(f"{args.method}: {_work(state)}{_about(spent, state)}")
             update(state.done, state.total, "")
             if fresh and not args.quiet and out.suffix and time.monotonic() - previewed > PREVIEW:
                 previewed = time.monotonic()
@@ -101,6 +104,15 @@ def restore(
     found = {"out": str(out), "n": args.n, "method": args.method, "steps": state.total, "calls": state.calls}
     write_numbers(args.json, found | {"seconds": seconds, "seed": args.seed, "precision": precision})
     note(f"{count(args.n, 'picture')} in {seconds:.1f} s ({precision}): {out}")
+
+
+def _work(state: Shown) -> str:
+    return f"{count(state.total, 'step')}, {count(state.calls, 'network call')}"
+
+
+def _about(spent: float, state: Shown) -> str:
+    """How long all steps take, where all but the first of those done took so many seconds; nothing once it is known."""
+    return "" if state.done == state.total else f", about {spent / (state.done - 1) * state.total:.0f} s"
 
 
 def tell_drawn(args: argparse.Namespace, model: Model, shown: Tensor, drawn: Tensor, seconds: float) -> None:

@@ -76,15 +76,18 @@ def follow(config: Config, args: argparse.Namespace) -> None:
     """Train as a configuration says, and tell of it."""
     from fromnoise.cli.audit import Audit
     from fromnoise.training import Finished, Sampled, Skipped, Started, Stepped, fit
+    from fromnoise.training.run import begun
 
     began, loss = time.perf_counter(), float("nan")
     started: Started | None = None
-    audit, before = Audit(config.data), _before(Path(args.out))
+    audit, before = Audit(config.data), begun(Path(args.out))
     with bar("training", args.quiet or not speaks()) as update:
         for event in fit(config, args.out, network=args.network):
             if isinstance(event, Started):
                 started = event
-                _introduce(event, before)
+                if before is not None and speaks():
+                    _tell_sampled(Path(args.out), before, event.config)
+                _introduce(event)
                 update(event.step, event.steps, "")
             elif isinstance(event, Stepped) and started is not None:
                 loss = event.loss
@@ -124,19 +127,9 @@ def asked(args: argparse.Namespace) -> Config:
     return config.override({"data.strict": True})
 
 
-def _before(run: Path) -> Config | None:
-    """The configuration of a run that goes on."""
-    from fromnoise.model import read_config
-
-    path = run / "config.toml"
-    return read_config(path) if path.is_file() else None
-
-
-def _introduce(event: Any, before: Config | None) -> None:
+def _introduce(event: Any) -> None:
     if not speaks():
         return
-    if before is not None:
-        _tell_sampled(asdict(before.sample), asdict(event.config.sample))
     facts = event.config.facts
     shape = "x".join(map(str, facts.shape)) if len(facts.shape) > 1 else count(facts.shape[0], "number")
     begin = f"going on from step {event.step}" if event.step else "beginning"
@@ -153,11 +146,17 @@ def _introduce(event: Any, before: Config | None) -> None:
     note(f"{data}, {parameters}, {count(event.steps, 'step')}: {begin}{_slow(event)}{hint}")
 
 
-def _tell_sampled(before: dict[str, Any], now: dict[str, Any]) -> None:
+def _tell_sampled(run: Path, before: Config, now: Config) -> None:
     """Say what the line that goes on changes of how samples are drawn: it may only have left it out."""
-    changed = [f"{key} {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]
+    from fromnoise.model.config import TUNED, read_sample
+
+    tuned = read_sample(run / TUNED) if (run / TUNED).is_file() else {}
+    old, new = ({key: str(v).lower() for key, v in asdict(config.sample).items()} for config in (before, now))
+    changed = [key for key in new if old[key] != new[key] and key not in {"batch", *tuned}]
     if changed:
-        note(f"samples of this run are drawn otherwise from now on: {', '.join(changed)} (--sample.KEY VALUE)")
+        what = ", ".join(f"{key} {old[key]} -> {new[key]}" for key in changed)
+        keep = " ".join(f"--sample.{key} {old[key]}" for key in changed)
+        note(f"samples of this run are drawn otherwise from now on, {what}; to keep what it was: {keep}")
 
 
 def _slow(event: Any) -> str:

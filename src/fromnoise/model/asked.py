@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ from fromnoise.errors import UserError
 from fromnoise.model.config import Facts
 from fromnoise.model.options import unknown
 
-Label = int | str | Sequence[int] | Sequence[str] | Tensor | None
+Label = int | str | Sequence[int | str] | Tensor | None
 """The class of all samples, by number or name, one for each, or none."""
 
 
@@ -21,17 +23,29 @@ def labels_of(classes: Sequence[str], label: Label, n: int, device: torch.device
         return None
     if not classes:
         raise UserError("this model does not know classes; train one with --process.conditional true")
-    if isinstance(label, str):
-        label = number_of(classes, label)
-    elif isinstance(label, Sequence):
-        label = [number_of(classes, one) if isinstance(one, str) else one for one in label]
-    labels = torch.as_tensor(label, device=device, dtype=torch.int64)
+    labels = torch.as_tensor(_numbers(classes, label), device=device, dtype=torch.int64)
     if labels.shape not in ((), (n,)):
         raise UserError(f"give one label, or one for each of {n} samples, got {tuple(labels.shape)}")
     labels = labels.expand(n)
     if not bool(((labels >= 0) & (labels < len(classes))).all()):
         raise UserError(f"labels run from 0 to {len(classes) - 1} here: {', '.join(classes)}")
     return labels
+
+
+def _numbers(classes: Sequence[str], label: object) -> Tensor | int | list[int]:
+    """The same with numbers for names. Raises UserError for what is neither."""
+    if isinstance(label, Tensor) and not label.is_floating_point():
+        return label
+    if isinstance(label, Tensor | np.ndarray):
+        label = label.tolist()
+    if isinstance(label, str):
+        return number_of(classes, label)
+    try:
+        if not isinstance(label, Sequence) or isinstance(label, bytes):
+            return operator.index(label)  # type: ignore[arg-type]
+        return [number_of(classes, one) if isinstance(one, str) else operator.index(one) for one in label]
+    except TypeError:
+        raise UserError(f"a class is told by its number or its name, not {label!r:.60}") from None
 
 
 def number_of(classes: Sequence[str], name: str) -> int:
@@ -43,7 +57,7 @@ def number_of(classes: Sequence[str], name: str) -> int:
     if name in classes:
         return classes.index(name)
     if "," in name and all(part.strip() in classes for part in name.split(",")):
-        raise UserError(f"one class at a time, not {name}")
+        raise UserError(f"{name} are several classes: give one (in Python a list)")
     raise unknown("class", name, classes)
 
 

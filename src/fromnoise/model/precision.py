@@ -71,14 +71,18 @@ def _here(device: torch.device) -> str:
     """The device as far as its speed goes."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    special = [name for name in ("avx2", "avx512", "avx512_bf16", "amx_tile") if _has(name)]
     versions = f"{torch.get_num_threads()} threads, torch {torch.__version__}"
-    return " ".join([device.type, platform.machine(), *special, versions])
+    return " ".join([device.type, platform.machine(), *instructions(), versions])
 
 
-def _has(instructions: str) -> bool:
-    found = getattr(torch.cpu, f"_is_{instructions}_supported", None)
-    return found is not None and bool(found())
+def instructions() -> list[str]:
+    """Which instructions the processor has of those that decide the speed here."""
+
+    def has(name: str) -> bool:
+        found = getattr(torch.cpu, f"_is_{name}_supported", None)
+        return found is not None and bool(found())
+
+    return [name for name in ("avx2", "avx512", "avx512_bf16", "amx_tile") if has(name)]
 
 
 def convolution_rate(precision: str, device: torch.device) -> float:

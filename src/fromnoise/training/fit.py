@@ -15,7 +15,7 @@ from torch import nn
 from fromnoise.data import Dataset
 from fromnoise.data import load as load_data
 from fromnoise.errors import UserError
-from fromnoise.model import Config, Facts, load, read_config
+from fromnoise.model import Config, Facts, load
 from fromnoise.model.assembly import check
 from fromnoise.model.precision import chosen
 from fromnoise.model.small import given_shape
@@ -25,7 +25,7 @@ from fromnoise.training.interrupt import Deferred
 from fromnoise.training.loop import Loop
 from fromnoise.training.processes import agreed, first_alone, together
 from fromnoise.training.recipes import recipe
-from fromnoise.training.run import check_run, write_run
+from fromnoise.training.run import begun, check_run, write_run
 
 
 def fit(
@@ -35,8 +35,8 @@ def fit(
 
     `config` is a Config or what `recipe` takes: a recipe, a TOML file, data. With a folder `out` the run
     lives there: the same call again goes on where it stopped, and on a CPU ends with the same bits as a run
-    that was never stopped. Leaving the loop, Ctrl-C and SIGTERM save a checkpoint first. `network` is a
-    network of your own, a class or "package.module:Class".
+    that was never stopped; a precision that is "auto" stays what it was. Leaving the loop, Ctrl-C and SIGTERM
+    save a checkpoint first. `network` is a network of your own, a class or "package.module:Class".
 
     Raises UserError for settings, data or a run folder that cannot be used, and when the loss stays
     non-finite for `train.patience` steps in a row.
@@ -100,28 +100,25 @@ def _named(config: Config, network: str | type[nn.Module]) -> Config:
 
 
 def _measured(config: Config, run: Path | None) -> Config:
-    """The configuration with "auto" replaced by the precision that is fast here, or by what the run has.
+    """The configuration with "auto" replaced by what the run began with, else by the precision that is fast here.
 
-    Samples keep theirs open: a run may be drawn from on another machine.
+    Of samples it stays where nothing else was asked: a run may be drawn from on another machine.
     """
-    before = _before(run)
-    if config.sample.precision == "auto" and before is not None:
-        config = config.override({"sample.precision": before.sample.precision})
-    if config.train.precision != "auto":
-        return config
     assert config.facts is not None
-    kind = config.facts.kind
+    kind, train, sample = config.facts.kind, config.train.precision, config.sample.precision
 
     def find(device: torch.device) -> str:
-        return chosen("auto", kind, device) if before is None else before.train.precision
+        before = None if run is None else begun(run)
+        if before is not None:
+            return f"{_first(train, before.train.precision)} {_first(sample, before.sample.precision)}"
+        return f"{chosen(train, kind, device)} {sample}"
 
-    return config.override({"train.precision": agreed(find)})
+    train, sample = agreed(find).split()
+    return config.override({"train.precision": train, "sample.precision": sample})
 
 
-def _before(run: Path | None) -> Config | None:
-    """The configuration of a run that goes on."""
-    path = None if run is None else run / "config.toml"
-    return None if path is None or not path.is_file() else read_config(path)
+def _first(asked: str, before: str) -> str:
+    return before if asked == "auto" else asked
 
 
 def _enter(run: Path, config: Config, stack: contextlib.ExitStack) -> None:

@@ -161,7 +161,7 @@ class Loop:
         norm = float(nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf))
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, "mean")
-        self.whole = False  # what settles belongs to the next step already
+        self.whole = False  # settling changes what the next step begins from
         self.task.settle(self._total)
         self._move(norm, float(total))
         return norm

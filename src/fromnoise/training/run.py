@@ -32,14 +32,20 @@ def _free(config: Config) -> set[str]:
 _OURS = (".lock", ".config.toml.partial")  # what a run that was killed at its very start leaves
 
 
+def begun(run: Path) -> Config | None:
+    """The configuration of the run in a folder, if there is one."""
+    path = run / "config.toml"
+    return read_config(path) if path.is_file() else None
+
+
 def check_run(run: Path, config: Config) -> None:
     """See that a run can begin in a folder, or that the one that is there is the same.
 
     Raises UserError where the folder holds a run with other settings, or holds something else.
     """
-    path = run / "config.toml"
-    if path.is_file():
-        _same(run, read_config(path), config)
+    before = begun(run)
+    if before is not None:
+        _same(run, before, config)
     elif run.is_dir() and any(p.name not in _OURS for p in run.iterdir()):
         raise UserError(f"{run} is not empty and holds no run; choose another --out")
 
