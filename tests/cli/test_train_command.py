@@ -33,11 +33,11 @@ def test_a_table(place):
 def test_a_line_that_changes_how_samples_are_drawn_says_so(place):
     write_table(Path("table.csv"))
     line = f"train table.csv --out run {POINTS}"
-    done(f"{line} --sample.solver ddim --sample.weight 2.5 --sample.batch 7 --precision fp32")
+    done(f"{line} --sample.solver ddim --sample.steps 3 --sample.batch 7 --precision fp32")
     said = done(line).err.splitlines()
     assert said[0] == (
-        "samples of this run are drawn otherwise from now on, solver ddim -> ddpm, weight 2.5 -> 1.0; "
-        "to keep what it was: --sample.solver ddim --sample.weight 2.5"
+        "samples of this run are drawn otherwise from now on, solver ddim -> ddpm, steps 3 -> 0; "
+        "to keep what it was: --sample.solver ddim --sample.steps 3"
     )
     assert "all done already" in said[1]
     assert "drawn otherwise" not in done(line).err
