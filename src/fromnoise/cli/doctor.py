@@ -77,9 +77,8 @@ def processor() -> str:
         asked = subprocess.run(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True)
         return asked.stdout.strip() or platform.machine()
     path = Path("/proc/cpuinfo")
-    return (
-        _named(path.read_text(errors="replace") if path.exists() else "") or platform.processor() or platform.machine()
-    )
+    name = _named(path.read_text(errors="replace")) if path.exists() else ""
+    return name or platform.processor() or platform.machine()
 
 
 def _named(cpuinfo: str) -> str:
