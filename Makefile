@@ -1,5 +1,6 @@
 # make demo   train the Swiss roll and a small MNIST model, and write one page about them
 # make test   the whole test suite, on two processes
+# make test-gpu   what a CUDA GPU does otherwise, beside what it does step by step
 # make coverage   the same, with the lines that it runs: at least 90 in 100 (a fifth slower)
 # make check  format, lint, types, import direction and the fast tests, in under two minutes
 # make docs       the book: docs/_build/html/index.html, with the mathematics and the reference (half a minute)
@@ -31,12 +32,15 @@ PEERS := .venv-peers
 # One thread a process: two processes with two threads each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test coverage check docs notebooks pictures choices unpredictability format clean mutants soak digits shipped precision few-steps distil memorise bench-pde backward steering upscaling quality parity swissroll bench bench-gpu
+.PHONY: demo test test-gpu coverage check docs notebooks pictures choices unpredictability format clean mutants soak digits shipped precision few-steps distil memorise bench-pde backward steering upscaling quality parity swissroll bench bench-gpu
 demo: $(VENV)/.core
 	$(BIN)/fromnoise demo --out demo
 
 test: $(VENV)/.dev
 	$(PYTEST) -m "not soak and not parity"
+
+test-gpu: $(VENV)/.dev
+	FROMNOISE_TEST_GPU=1 $(BIN)/python -m pytest tests/test_gpu.py
 
 coverage: $(VENV)/.dev
 	$(PYTEST) -m "not soak and not parity" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90

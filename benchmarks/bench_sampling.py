@@ -49,10 +49,11 @@ def awake(network: nn.Module, setup: Setup) -> nn.Module:
 
 
 def with_diffusers(setup: Setup, precision: str, *, best: bool = False) -> Made:
-    """DDIMPipeline in its defaults; `best` has heads of 64 channels and plain attention."""
+    """DDIMPipeline in its defaults; `best` has heads of 64 channels and the attention that is fast there."""
     from diffusers import DDIMPipeline, DDIMScheduler
 
-    network = awake(peers.diffusers_network(setup.size, setup.config.network, setup.wanted, best=best), setup)
+    made = peers.diffusers_network(setup.size, setup.config.network, setup.wanted, best=best, device=setup.device)
+    network = awake(made, setup)
     pipeline = DDIMPipeline(network, DDIMScheduler(num_train_timesteps=1000))
     pipeline.set_progress_bar_config(disable=True)
 
@@ -94,7 +95,7 @@ def contestants(setup: Setup) -> dict[tuple[str, str], Callable[[], Made]]:
     return {
         ("diffusers", "float32"): partial(with_diffusers, setup, "fp32"),
         ("diffusers", "bf16"): partial(with_diffusers, setup, "bf16"),
-        ("diffusers", "bf16, heads of 64, plain attention"): partial(with_diffusers, setup, "bf16", best=True),
+        ("diffusers", f"bf16, {peers.best_attention(setup.device)}"): partial(with_diffusers, setup, "bf16", best=True),
         ("denoising-diffusion-pytorch", "float32"): partial(with_ddp, setup, "fp32"),
         ("denoising-diffusion-pytorch", "bf16"): partial(with_ddp, setup, "bf16"),
         ("fromnoise", "float32"): partial(with_ours, setup, "fp32"),

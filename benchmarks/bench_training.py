@@ -96,10 +96,11 @@ def prepared(name: str, batch: int, device: torch.device, quick: bool) -> Setup:
 def contestants(setup: Setup, compiles: bool) -> dict[str, Make]:
     """Every contender by name, made only when called."""
     diffusers = partial(diffusers_step, setup)
+    best = peers.best_attention(setup.device)
     found = {
         "diffusers float32": diffusers,
         "diffusers bf16": partial(diffusers, "bf16"),
-        "diffusers bf16, heads of 64, plain attention": partial(diffusers, "bf16", best=True),
+        f"diffusers bf16, {best}": partial(diffusers, "bf16", best=True),
         "diffusers bf16, the same, channels-last": partial(diffusers, "bf16", best=True, last=True),
         "denoising-diffusion-pytorch float32": partial(ddp_step, setup, "fp32"),
         "denoising-diffusion-pytorch bf16": partial(ddp_step, setup, "bf16"),
@@ -109,8 +110,11 @@ def contestants(setup: Setup, compiles: bool) -> dict[str, Make]:
         "fromnoise default": partial(our_step, setup, "auto"),
     }
     if compiles:
-        compiled = "diffusers bf16, heads of 64, plain attention, compiled"
-        found[compiled] = partial(diffusers, "bf16", best=True, compiles=True)
+        last = setup.device.type == "cuda"
+        name = f"diffusers bf16, {best}{', channels-last' if last else ''}, compiled"
+        found[name] = partial(diffusers, "bf16", best=True, last=last, compiles=True)
+        if setup.device.type == "cuda":
+            found["fromnoise default, compiled"] = partial(our_step, setup, "auto", compiles=True)
     return {name: partial(_named, name, make) for name, make in found.items()}
 
 
@@ -162,12 +166,12 @@ def diffusers_step(
 ) -> Contender:
     """UNet2DModel, DDPMScheduler and AdamW as in diffusers' example for unconditional images.
 
-    `best` has heads of 64 channels and plain attention; `last` channels-last weights and pictures.
+    `best` has heads of 64 channels and the attention that is fast there; `last` channels-last weights and pictures.
     """
     from diffusers import DDPMScheduler
 
     device = setup.device
-    network = peers.diffusers_network(setup.size, setup.config.network, setup.wanted, best=best).to(device).train()
+    network = peers.diffusers_network(setup.size, setup.config.network, setup.wanted, best=best, device=device).train()
     if last:
         network = network.to(memory_format=torch.channels_last)
     facts = described(network, lambda: network(setup.x(), setup.time()).sample, watched=not compiles)
@@ -237,39 +241,54 @@ def small_step(setup: Setup) -> Contender:
     return contender(setup, network, loss, optimizer, facts)
 
 
-def our_step(setup: Setup, precision: str) -> Contender:
-    """The loop of `fromnoise train` on the recipe, nothing left out."""
+def our_step(setup: Setup, precision: str, *, compiles: bool = False) -> Contender:
+    """The loop of `fromnoise train` on the recipe, nothing left out; `compiles` as it does itself in a long run."""
     config = setup.config.override({"train.precision": chosen(precision, "images", setup.device)})
     loop = Loop(config, setup.data, None)
-    # Each step takes its own batch: prepared several at a time, it would miss the median.
-    loop.task.batches.blocks.steps = 1
+    # All that is timed takes its own batches: prepared for more steps at a time, they would miss the median.
+    loop.task.batches.blocks.steps = steps_timed(setup.device)
     facts = described(loop.bare, lambda: loop.bare(setup.x(), setup.time()))
     facts.update(clip=config.train.clip, ema=config.train.ema)
+    if compiles:
+        loop.compile()
     return Contender("", "", loop.step, setup.batch, facts, lambda: finite(loop.bare) and not loop.progress.skipped)
 
 
+def steps_timed(device: torch.device) -> int:
+    """Steps that are timed as one: a GPU works on while the host prepares the next, as it does in a training."""
+    return 8 if device.type == "cuda" else 1
+
+
 def stepped(one: Contender, device: torch.device) -> None:
-    """One step, and all that it gave the device to do."""
-    peers.clocked(one.step, device)
+    """The steps that are timed as one, and all that they gave the device to do."""
+    for _ in range(steps_timed(device)):
+        one.step()
+    peers.synchronise(device)
 
 
-def told(one: Contender) -> Contender:
-    """What another process can be told of a contender."""
-    return Contender(one.library, one.setting, bool, one.items, dict(one.facts), partial(bool, one.sound()), bool)
+def told(one: Contender, device: torch.device) -> Contender:
+    """What another process can be told of a contender, whose steps are those that are timed as one."""
+    items = one.items * steps_timed(device)
+    return Contender(one.library, one.setting, bool, items, dict(one.facts), partial(bool, one.sound()), bool)
 
 
 def raced(setup: Setup, makes: dict[str, Make], seconds: float, quick: bool) -> list[dict[str, Any]]:
     """The figures of all contenders: in turn two steps each, and the second counts, as in a training."""
-    least, most = (1, 1) if quick else (5, 200)
+    least, most = (1, 1) if quick else (3 if setup.device.type == "cuda" else 5, 200)
     with contextlib.ExitStack() as stack:
         homes = [stack.enter_context(Apart(make)) for make in makes.values()]
         steps = [partial(home, stepped, setup.device) for home in homes]
-        runners = [replace(home(told), step=step, settle=step) for home, step in zip(homes, steps, strict=True)]
+        runners = [
+            replace(home(told, setup.device), step=step, settle=step) for home, step in zip(homes, steps, strict=True)
+        ]
         times = peers.in_turn(runners, CPU, warm=1, seconds=seconds, least=least, most=most)
         rows = []
         for home, runner in zip(homes, runners, strict=True):
             peak = home.peak()
-            rows.append(peers.summary(home(told), times[runner.name]) | {"peak_bytes": peak, "peak_mb": peak / 1e6})
+            rows.append(
+                peers.summary(home(told, setup.device), times[runner.name])
+                | {"peak_bytes": peak, "peak_mb": peak / 1e6}
+            )
         return rows
 
 

@@ -167,11 +167,17 @@ SizeOf = Callable[[nn.Module], int]
 
 
 def diffusers_network(
-    size: Size, options: Mapping[str, Any], wanted: int, *, best: bool = False, size_of: SizeOf = parameters
+    size: Size,
+    options: Mapping[str, Any],
+    wanted: int,
+    *,
+    best: bool = False,
+    size_of: SizeOf = parameters,
+    device: torch.device | None = None,
 ) -> nn.Module:
-    """UNet2DModel of our recipe's shape.
+    """UNet2DModel of our recipe's shape, on a device or the CPU.
 
-    Its attention heads are 8 channels wide, as by default there; the `best` on a CPU have 64, and plain attention.
+    Its attention heads are 8 channels wide, as by default there; the `best` have 64, and on a CPU plain attention.
     """
     from diffusers import UNet2DModel
     from diffusers.models.attention_processor import Attention, AttnProcessor
@@ -196,9 +202,19 @@ def diffusers_network(
 
     network = make(fitted(make, wanted, 8, size_of))
     for part in network.modules():
-        if best and isinstance(part, Attention):
+        if best and plain_attention(device) and isinstance(part, Attention):
             part.set_processor(AttnProcessor())
-    return network
+    return network.to(device)
+
+
+def plain_attention(device: torch.device | None) -> bool:
+    """Whether attention as matrix products is faster than PyTorch's fused one: in bfloat16 on a CPU."""
+    return device is None or device.type == "cpu"
+
+
+def best_attention(device: torch.device) -> str:
+    """What the settings of diffusers' best attention are called."""
+    return f"heads of 64{', plain attention' if plain_attention(device) else ''}"
 
 
 def ddp_network(size: Size, options: Mapping[str, Any], wanted: int, *, size_of: SizeOf = parameters) -> nn.Module:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Importing this package stays light: torch is loaded when a name that needs it is first used.
-_EVENTS = ("Finished", "Sampled", "Saved", "Skipped", "Started", "Stepped")
+_EVENTS = ("Compiling", "Finished", "Sampled", "Saved", "Skipped", "Started", "Stepped")
 _HOMES = {
     **dict.fromkeys(_EVENTS, "fromnoise.training"),
     "Config": "fromnoise.model",

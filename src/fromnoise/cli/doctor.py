@@ -99,5 +99,6 @@ def _rate(device: Any, dtype: Any) -> float:
 
     from fromnoise.model.precision import seconds
 
-    a = torch.randn(1024, 1024, device=device).to(dtype)
-    return 2 * 1024**3 / seconds(lambda: a @ a, device) / 1e12
+    side = 1024 if device.type == "cpu" else 8192
+    a = torch.randn(side, side, device=device).to(dtype)
+    return 2 * side**3 / seconds(lambda: a @ a, device) / 1e12

@@ -75,7 +75,7 @@ def check_places(args: argparse.Namespace) -> None:
 def follow(config: Config, args: argparse.Namespace) -> None:
     """Train as a configuration says, and tell of it."""
     from fromnoise.cli.audit import Audit
-    from fromnoise.training import Finished, Sampled, Skipped, Started, Stepped, fit
+    from fromnoise.training import Compiling, Finished, Sampled, Skipped, Started, Stepped, fit
     from fromnoise.training.run import begun
 
     began, loss = time.perf_counter(), float("nan")
@@ -92,6 +92,8 @@ def follow(config: Config, args: argparse.Namespace) -> None:
             elif isinstance(event, Stepped) and started is not None:
                 loss = event.loss
                 update(event.step, started.steps, f"loss {loss:.4g}  {event.rate:.3g} steps/s")
+            elif isinstance(event, Compiling):
+                note(f"step {event.step}: compiling the network, which takes a minute or two and saves more")
             elif isinstance(event, Skipped):
                 note(f"step {event.step}: the gradient was not finite and the step was left out ({event.total} so far)")
             elif isinstance(event, Sampled) and speaks():

@@ -18,9 +18,11 @@ from fromnoise.model.config import TUNED, Config, Facts
 from fromnoise.model.guidance import Guidance, Weight, guidance_of
 from fromnoise.model.guided import led
 from fromnoise.model.options import call_named, unknown, write_toml
-from fromnoise.model.precision import Lowered, casting, chosen
+from fromnoise.model.precision import Lowered, cast, chosen
+from fromnoise.model.replay import Replays, places, replayable
 from fromnoise.model.store import pack, write_folder
 from fromnoise.model.walks import Walk, levels_of, walk
+from fromnoise.networks.native import transformed
 from fromnoise.process import SCHEDULES, Denoised, Denoiser, Level, Schedule, at, clipped, translated
 from fromnoise.sampling import Solver, Streams, trajectory
 
@@ -32,6 +34,9 @@ Project = Callable[[Tensor, Level], Tensor]
 
 ELEMENTS_AT_ONCE = 2**22
 """Numbers that are walked through a trajectory together; more samples go in turn, to bound the memory."""
+
+ELEMENTS_A_CALL = 2**18
+"""Numbers that go through the network at once on a GPU at least: with fewer it waits for its work."""
 
 
 class Model:
@@ -52,6 +57,7 @@ class Model:
         self.given_units = _units(facts.given_centre, facts.given_scale, axes)
         self.network = network.eval().requires_grad_(False)
         self._lowered = Lowered()
+        self._replays: tuple[object, Replays] | None = None
         self.schedule: Schedule = make_schedule(config)
 
     def __repr__(self) -> str:
@@ -83,7 +89,7 @@ class Model:
         if tuple(x.shape[1:]) != tuple(self.facts.shape):
             raise UserError(f"this model's samples have shape {self.facts.shape}, got {tuple(x.shape[1:])}")
         labels = labels_of(self.classes, label, len(x), self.device)
-        denoise = self._denoiser(self.network, labels, self._rows(given, len(x)), precision="fp32")
+        denoise = self._denoiser(cast(self.network, "fp32"), labels, self._rows(given, len(x)))
         with torch.no_grad():
             return (clipped(denoise) if self.config.sample.clip else denoise)(x, at(self.schedule, t, x))
 
@@ -318,27 +324,39 @@ class Model:
         return Model(self.config, network)
 
     def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
-        """A denoiser that sends sample.batch samples through the network at once: the work stays in cache."""
-        size, network = self.config.sample.batch, self._lowered(self.network, precision)
+        """A denoiser that sends sample.batch samples through the network at once: the work stays in cache.
+
+        Without gradients more of them go together on a GPU, where there is none that matters.
+        """
+        called = self._called(self._lowered(self.network, precision), precision)
         check_given(self.facts, given)
 
         def denoise(x: Tensor, n: Level) -> Denoised:
-            parts = []
+            parts, size = [], self.config.sample.batch
+            if x.device.type != "cpu" and not torch.is_grad_enabled():
+                size = max(size, ELEMENTS_A_CALL // self._numel())
             for first in range(0, len(x), size):
                 some = slice(first, first + size)
                 part, beside = (None if rows is None else rows[some] for rows in (labels, given))
                 level = n if n.t.ndim == 0 else Level(*(value[some] for value in n))
-                parts.append(self._denoiser(network, part, beside, precision)(x[some], level))
+                parts.append(self._denoiser(called, part, beside)(x[some], level))
             var = None if parts[0].var is None else torch.cat([p.var for p in parts if p.var is not None])
             return Denoised(torch.cat([p.mean for p in parts]), var)
 
         return denoise
 
-    def _denoiser(self, network: nn.Module, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
-        def called(*x: Tensor | None) -> Tensor:
-            with casting(precision, self.device):
-                return network(*x)
+    def _called(self, network: nn.Module, precision: str) -> Callable[..., Tensor]:
+        """The network in a precision, its calls recorded where they can be."""
+        called = cast(network, precision)
+        if not replayable(network):
+            return called
+        key = precision, places(network)
+        if self._replays is None or self._replays[0] != key:
+            self._replays = key, Replays(called)
+        replays = self._replays[1]
+        return lambda *x: called(*x) if torch.is_grad_enabled() or transformed() else replays(*x)
 
+    def _denoiser(self, called: Callable[..., Tensor], labels: Tensor | None, given: Tensor | None) -> Denoiser:
         return make_denoiser(called, self.config.process, self.schedule, labels, given)
 
     def _rows(self, given: Tensor | None, n: int, first: int = 0) -> Tensor | None:

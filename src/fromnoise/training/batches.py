@@ -20,7 +20,10 @@ from fromnoise.sampling import shrunk
 from fromnoise.training.draws import batch_index, draw, mix
 
 NUMBERS, STEPS = 2**18, 64
-"""At most so many numbers and steps are prepared at once: a small step costs less than its preparation alone."""
+"""At most so many numbers and steps are prepared at once: a small step costs less than its preparation alone.
+
+On a GPU, where every small piece of work has to be sent, it is 16 times as many numbers.
+"""
 
 
 class Rows(Protocol):
@@ -121,7 +124,8 @@ class Batches:
     ):
         self.config, self.data, self.schedule, self.device, self.mine = config, data, schedule, device, mine
         self.law = law or TIMES[config.process.times]
-        steps = max(1, min(STEPS, NUMBERS // (config.train.batch * int(np.prod(data.shape)))))
+        numbers = NUMBERS if device.type == "cpu" else 16 * NUMBERS
+        steps = max(1, min(STEPS, numbers // (config.train.batch * int(np.prod(data.shape)))))
         self.blocks = Blocks(steps, self._prepare)
 
     def __getitem__(self, step: int) -> Batch:

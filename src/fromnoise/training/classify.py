@@ -18,6 +18,8 @@ from fromnoise.training.batches import Batch, Batches
 class Classifying:
     """Data, noised to random times, are to be told by class: the cross-entropy, its mean over classes and times."""
 
+    steady = True
+
     def __init__(self, config: Config, data: Dataset, schedule: Schedule, device: torch.device, mine: slice):
         self.batches = Batches(config, data, schedule, device, mine)
         self.classes, self.horizon = len(data.classes), schedule.T

@@ -102,6 +102,7 @@ class Distillation:
     student's falls. No data are needed. Raises UserError for settings that are not those of a student of this teacher.
     """
 
+    steady = False
     EARLIER = 100
     """Steps by which the critic begins before the student follows it: a critic that lags leads astray."""
 

@@ -37,6 +37,13 @@ class Stepped:
 
 
 @dataclass(frozen=True)
+class Compiling:
+    """After `step` steps the network is being compiled, which takes a minute or two and saves more."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Skipped:
     """A step whose gradient was not finite was left out; `total` so far."""
 
@@ -70,4 +77,4 @@ class Finished:
     interrupted: bool
 
 
-Event = Started | Stepped | Skipped | Sampled | Saved | Finished
+Event = Started | Stepped | Compiling | Skipped | Sampled | Saved | Finished

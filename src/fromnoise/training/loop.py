@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -18,13 +19,15 @@ from fromnoise.model import Config, Model, checkpoints, load
 from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_network, make_schedule
 from fromnoise.model.config import Train
+from fromnoise.model.replay import replayable
 from fromnoise.networks import Adapted
 from fromnoise.training import checkpoint, log
 from fromnoise.training.adapt import check_adapter
 from fromnoise.training.batches import Batch, given_to_samples
 from fromnoise.training.draws import mix
 from fromnoise.training.ema import Averaged
-from fromnoise.training.events import Event, Finished, Sampled, Saved, Skipped, Started, Stepped
+from fromnoise.training.events import Compiling, Event, Finished, Sampled, Saved, Skipped, Started, Stepped
+from fromnoise.training.graphs import Graphs, Pace
 from fromnoise.training.interrupt import Deferred
 from fromnoise.training.optimizers import make_optimizer
 from fromnoise.training.processes import first_alone, make_accelerator
@@ -60,6 +63,8 @@ class Loop:
             if isinstance(self.bare, Adapted):
                 check_adapter(config, load(train.init, device="cpu", network=network))
             begin_from(self.bare, train.init, network)
+        if self.accelerator.device.type == "cuda":
+            self.bare.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
         optimizer = make_optimizer(self.bare, train)
@@ -73,6 +78,8 @@ class Loop:
         self.averaged.network.to(self.accelerator.device)
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
+        self.graphs: Graphs | None = None
+        self.pace = Pace()
 
     def resume(self) -> None:
         """Take up the newest whole checkpoint, if there is one."""
@@ -99,6 +106,9 @@ class Loop:
         seconds, counted, saved = 0.0, 0, progress.step
         try:
             while progress.step < self.total and not self._asked(stop):
+                if self.graphs is not None and self.pace.pays(self.total - progress.step):
+                    yield Compiling(progress.step)
+                    self.compile()
                 began = time.perf_counter()
                 norm = self.step()
                 seconds, counted = seconds + time.perf_counter() - began, counted + 1
@@ -142,36 +152,76 @@ class Loop:
 
     def step(self) -> float:
         """One optimiser step of Algorithm 1; gives the norm of the gradient, the same in every process."""
-        train, step = self.config.train, self.progress.step
+        began, step = time.perf_counter(), self.progress.step
         batch = self.task.batch(step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(step)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate(step))
+            else:
+                group["lr"] = self.rate(step)
         self.bare.train()
-        total = torch.zeros((), device=self.accelerator.device)
-        for i in range(train.accumulate):
-            part = batch.part(slice(i * self.part, (i + 1) * self.part))
-            first = (self.accelerator.process_index * train.accumulate + i) * self.part
-            last = i == train.accumulate - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.network):
-                loss = self._part_loss(part, mix(train.seed, "dropout", step) + first)
-                scaler = self.accelerator.scaler
-                (loss if scaler is None else scaler.scale(loss)).backward()
-            total += loss.detach()
-        self.accelerator.unscale_gradients()
-        norm = float(nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf))
+        if self.graphs is None and self.pace.warm and self._recordable():
+            self.graphs = Graphs(self._gradients, self.optimizer.optimizer, batch)
+        if self.graphs is None:
+            total, found = self._gradients(batch)
+        else:
+            with self._seeded(0):
+                total, found = self.graphs.gradients(batch)
+            if step + 1 < self.total:
+                self.task.batch(step + 1)  # while the GPU is busy; it is kept until it is asked for
+        norm = float(found)
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, "mean")
         self.whole = False  # settling changes what the next step begins from
         self.task.settle(self._total)
         self._move(norm, float(total))
+        self.pace.step(time.perf_counter() - began)
         return norm
+
+    def _gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss of a batch and the norm of its gradient, which the weights have by then, clipped."""
+        train = self.config.train
+        total = torch.zeros((), device=self.accelerator.device)
+        for i in range(train.accumulate):
+            part = batch.part(slice(i * self.part, (i + 1) * self.part))
+            last = i == train.accumulate - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.network):
+                with self._seeded(i):
+                    loss = self._part_loss(part)
+                scaler = self.accelerator.scaler
+                (loss if scaler is None else scaler.scale(loss)).backward()
+            total += loss.detach()
+        self.accelerator.unscale_gradients()
+        return total, nn.utils.clip_grad_norm_(self.weights, train.clip or math.inf)
+
+    def _recordable(self) -> bool:
+        """Whether a step is work for one GPU that looks the same each time, whatever the numbers are."""
+        single = self.accelerator.num_processes == self.config.train.accumulate == 1 and self.accelerator.scaler is None
+        steady = self.accelerator.device.type == "cuda" and self.task.steady and replayable(self.bare)
+        # The optimiser has made its state: a recording would make it anew at each step.
+        state = self.optimizer.optimizer.state
+        return single and steady and all(state.get(weight) for weight in self.weights if weight.requires_grad)
+
+    def compile(self) -> None:
+        """Compile the network, where that can be done, and begin anew to record."""
+        network, self.graphs, self.pace = self.network, None, Pace(compiled=True)
+        self.network = torch.compile(self.network, dynamic=False)
+        try:
+            self._gradients(self.task.batch(self.progress.step))
+        except Exception as error:  # whatever a compiler trips over, the network itself goes on
+            logging.getLogger(__name__).info("training goes on without a compiled network: %s", error)
+            self.network = network
+        self.optimizer.zero_grad()
 
     def _move(self, norm: float, loss: float) -> None:
         """Follow the gradient, or leave the step out where it is not finite; no process waits in here."""
         progress = self.progress
         if math.isfinite(norm):
             # accelerate's wrapper looks for optional packages at every step; all it is needed for is the scaler.
-            (self.optimizer.optimizer if self.accelerator.scaler is None else self.optimizer).step()
+            if self.graphs is not None:
+                self.graphs.move()
+            else:
+                (self.optimizer.optimizer if self.accelerator.scaler is None else self.optimizer).step()
             if self.config.train.ema:
                 self.averaged.update(self.bare, progress.step)
             progress.loss_sum, progress.loss_count = progress.loss_sum + loss, progress.loss_count + 1
@@ -180,18 +230,28 @@ class Loop:
             if self.accelerator.scaler is not None:
                 self.optimizer.step()  # lets the scaler see the overflow and halve its scale
             progress.skipped, progress.skipped_in_a_row = progress.skipped + 1, progress.skipped_in_a_row + 1
-        self.optimizer.zero_grad()
+        if self.graphs is None:  # which write their gradients where the last were
+            self.optimizer.zero_grad()
         progress.step += 1
 
-    def _part_loss(self, part: Batch, dropout_seed: int) -> Tensor:
+    def _part_loss(self, part: Batch) -> Tensor:
         """The loss of a part, scaled so that the mean over processes of all sums is the batch's."""
-        train, device = self.config.train, self.accelerator.device
-        # Dropout draws from torch's own generator: seed it, and leave the caller's as it was.
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            _seed(device, dropout_seed)
-            each = self.task.loss(self.network, part)
+        train = self.config.train
+        each = self.task.loss(self.network, part)
         scale = 1.0 if train.reduction == "sum" else 1 / (train.batch * part.x_0[0].numel())
         return each.sum() * scale * self.accelerator.num_processes
+
+    @contextlib.contextmanager
+    def _seeded(self, place: int) -> Iterator[None]:
+        """Dropout of a part draws from torch's own generator: seed it by the step, and leave it as it was."""
+        device, train = self.accelerator.device, self.config.train
+        if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+            yield  # a recording draws from the generator as it is when it is replayed
+            return
+        first = (self.accelerator.process_index * train.accumulate + place) * self.part
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            _seed(device, mix(train.seed, "dropout", self.progress.step) + first)
+            yield
 
     def _total(self, value: Tensor) -> Tensor:
         """The sum over the processes, of what may lie on another device than theirs."""

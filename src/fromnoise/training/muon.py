@@ -146,10 +146,11 @@ class Muon(torch.optim.Optimizer):
         ahead = torch._foreach_add(gradients, means, alpha=group["momentum"])
         with _float32_products():
             moves = orthogonal([move.flatten(1) for move in ahead])
-        rates = [-group["lr"] * group["scale"] * max(1.0, move.shape[0] / move.shape[1]) ** 0.5 for move in moves]
+        # The rate may be a tensor, which a recorded step reads anew each time: it is no Python number then.
+        rates = [group["lr"] * (group["scale"] * max(1.0, move.shape[0] / move.shape[1]) ** 0.5) for move in moves]
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         for weight, move, rate in zip(weights, moves, rates, strict=True):
-            weight.add_(move.reshape(weight.shape), alpha=rate)
+            weight.sub_(move.reshape(weight.shape) * rate)
 
     def _adamw(self, group: dict[str, Any], weights: list[Tensor]) -> None:
         for weight in weights:

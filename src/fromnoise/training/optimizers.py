@@ -41,8 +41,12 @@ def load_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for name, tensor in tensors.items():
         index, _, key = name.partition(".")
-        if key != "step" and tensor.shape != weights[int(index)].shape:
-            raise ValueError(f"the optimiser's {name} is for other weights")
+        weight = weights[int(index)]
+        if key != "step":
+            if tensor.shape != weight.shape:
+                raise ValueError(f"the optimiser's {name} is for other weights")
+            # It must lie as the weight does, which may be channels-last; a file knows no such thing.
+            tensor = torch.empty_like(weight, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
         state.setdefault(int(index), {})[key] = tensor
     tree = optimizer.state_dict()
     optimizer.load_state_dict({"state": state, "param_groups": tree["param_groups"]})

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fromnoise.data import Dataset
 from fromnoise.model import Config
 from fromnoise.model.assembly import make_denoiser, make_loss
-from fromnoise.process import Schedule
+from fromnoise.process import WEIGHTS, Schedule
 from fromnoise.training.batches import Batch, Batches
 from fromnoise.training.classify import Classifying
 from fromnoise.training.distil import Distillation
@@ -21,6 +21,11 @@ from fromnoise.training.learned import LearnedTimes
 
 class Task(Protocol):
     """A task of a run; all of it is a function of the settings, the data, the step and what `state` gives."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether a loss is the same work at each step, on tensors of the device alone, and leaves nothing behind."""
+        ...
 
     def batch(self, step: int) -> Batch:
         """The rows of step `step` that this process trains on."""
@@ -51,6 +56,8 @@ class Denoising:
         self.batches = Batches(config, data, schedule, device, mine, self.law)
         self.denoiser = partial(make_denoiser, process=config.process, schedule=schedule)
         self.each = make_loss(config.process, schedule)
+        # The mean of a posterior and the bound look the step before up in the schedule, which is on the host.
+        self.steady = self.law is None and config.process.prediction != "mean" and config.process.loss in WEIGHTS
 
     def batch(self, step: int) -> Batch:
         if self.law is not None and step % self.batches.blocks.steps == 0:

@@ -107,7 +107,7 @@ def batched(*gradients: Tensor | None) -> bool:
 
 def _plain(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, silu: bool) -> Tensor:
     h = x if shift is None else x + shift[:, :, None, None].to(x.dtype)
-    if x.device.type == "cpu" or transformed():
+    if x.device.type == "cpu" or (not torch.compiler.is_compiling() and transformed()):
         h = h.contiguous()  # channels-last is several times slower there on a CPU, and has no forward-mode derivative
     y = F.group_norm(h, groups, weight, bias)
     return F.silu(y) if silu else y
