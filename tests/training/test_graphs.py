@@ -122,6 +122,24 @@ def test_long_runs_are_compiled_and_say_so(fails, steady, recordable, monkeypatc
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
+def test_where_recording_fails_all_goes_on_as_it_came(steady, monkeypatch):
+    plain, asked = loop_of(steady), []
+    plain._recordable = lambda: False
+    norms = [plain.step() for _ in range(8)]
+
+    def fails(work):
+        asked.append(work)
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr("fromnoise.training.loop.Graphs", lambda *given: Graphs(*given, record=fails))
+    monkeypatch.setattr(Loop, "_recordable", lambda loop: not loop.refused)
+    loop = loop_of(steady)
+    assert [loop.step() for _ in range(8)] == pytest.approx(norms, rel=1e-5)
+    replays = Replays(lambda x: x + 1, record=fails)
+    assert all(torch.equal(replays(torch.zeros(2)), torch.ones(2)) for _ in range(6))
+    assert len(asked) == 2  # once each
+
+
 def test_what_cannot_be_recorded_is_not(tmp_path):
     """Several parts a step, other losses than the simple one, a law that learns, a network of one's own, a CPU."""
     assert not loop_of(points())._recordable()  # on a CPU

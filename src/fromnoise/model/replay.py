@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+log = logging.getLogger(__name__)
 Work = Callable[[], tuple[Tensor, ...]]
 Record = Callable[[Work], Work]
 
@@ -47,21 +49,30 @@ class Replays:
     def __init__(self, call: Callable[..., Tensor], record: Record = recorded) -> None:
         self.call, self.record = call, record
         self.seen: Counter[object] = Counter()
+        self.refused: set[object] = set()
         self.known: dict[object, tuple[list[Tensor], Work]] = {}
 
     def __call__(self, *given: Tensor | None) -> Tensor:
         key = tuple(None if one is None else (tuple(one.shape), one.dtype) for one in given)
         self.seen[key] += 1
-        if key not in self.known and (self.seen[key] < 3 or len(self.known) >= self.MOST):
-            return self.call(*given)
+        if key not in self.known and self.seen[key] > 2 and len(self.known) < self.MOST and key not in self.refused:
+            self._learn(key, given)
         if key not in self.known:
-            with torch.inference_mode(False), torch.no_grad():  # else later calls could not write to these tensors
-                kept = [None if one is None else one.clone() for one in given]
-                self.known[key] = [one for one in kept if one is not None], self.record(lambda: (self.call(*kept),))
-        kept_tensors, again = self.known[key]
-        for mine, its in zip(kept_tensors, (one for one in given if one is not None), strict=True):
+            return self.call(*given)
+        kept, again = self.known[key]
+        for mine, its in zip(kept, (one for one in given if one is not None), strict=True):
             mine.copy_(its)
         return again()[0].clone()  # the next call writes there
+
+    def _learn(self, key: object, given: tuple[Tensor | None, ...]) -> None:
+        """Record the call for one shape; where that cannot be, it goes on as it came."""
+        with torch.inference_mode(False), torch.no_grad():  # else later calls could not write to these tensors
+            kept = [None if one is None else one.clone() for one in given]
+            try:
+                self.known[key] = [one for one in kept if one is not None], self.record(lambda: (self.call(*kept),))
+            except RuntimeError as error:
+                log.info("calls go on without being recorded: %s", error)
+                self.refused.add(key)
 
 
 def replayable(network: nn.Module) -> bool:

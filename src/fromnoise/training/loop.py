@@ -33,6 +33,8 @@ from fromnoise.training.optimizers import make_optimizer
 from fromnoise.training.processes import first_alone, make_accelerator
 from fromnoise.training.tasks import make_task
 
+logger = logging.getLogger(__name__)
+
 
 class Loop:
     """The state of a run: everything that one optimiser step reads and changes."""
@@ -79,6 +81,7 @@ class Loop:
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
         self.graphs: Graphs | None = None
+        self.refused = False  # to be recorded
         self.pace = Pace()
 
     def resume(self) -> None:
@@ -161,7 +164,7 @@ class Loop:
                 group["lr"] = self.rate(step)
         self.bare.train()
         if self.graphs is None and self.pace.warm and self._recordable():
-            self.graphs = Graphs(self._gradients, self.optimizer.optimizer, batch)
+            self._record(batch)
         if self.graphs is None:
             total, found = self._gradients(batch)
         else:
@@ -197,10 +200,20 @@ class Loop:
     def _recordable(self) -> bool:
         """Whether a step is work for one GPU that looks the same each time, whatever the numbers are."""
         single = self.accelerator.num_processes == self.config.train.accumulate == 1 and self.accelerator.scaler is None
+        single = single and not self.refused
         steady = self.accelerator.device.type == "cuda" and self.task.steady and replayable(self.bare)
         # The optimiser has made its state: a recording would make it anew at each step.
         state = self.optimizer.optimizer.state
         return single and steady and all(state.get(weight) for weight in self.weights if weight.requires_grad)
+
+    def _record(self, batch: Batch) -> None:
+        """Record what steps are from now on; where that cannot be, they go on as they came."""
+        try:
+            self.graphs = Graphs(self._gradients, self.optimizer.optimizer, batch)
+        except RuntimeError as error:
+            logger.info("training goes on without recorded steps: %s", error)
+            self.refused = True
+            self.optimizer.zero_grad()
 
     def compile(self) -> None:
         """Compile the network, where that can be done, and begin anew to record."""
@@ -209,7 +222,7 @@ class Loop:
         try:
             self._gradients(self.task.batch(self.progress.step))
         except Exception as error:  # whatever a compiler trips over, the network itself goes on
-            logging.getLogger(__name__).info("training goes on without a compiled network: %s", error)
+            logger.info("training goes on without a compiled network: %s", error)
             self.network = network
         self.optimizer.zero_grad()
 
