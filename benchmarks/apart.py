@@ -39,6 +39,7 @@ class Apart:
     def __init__(self, make: Callable[[], Any]):
         spawned = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(1, mp_context=spawned, initializer=_settle, initargs=(make,))
+        self._pool.submit(bool)  # begins to make it, while others do
 
     def __call__(self, function: Callable[..., Any], *given: object) -> Any:
         """What function(thing, *given) is there."""
