@@ -40,6 +40,7 @@ test: $(VENV)/.dev
 	$(PYTEST) -m "not soak and not parity"
 
 test-gpu: $(VENV)/.dev
+	$(BIN)/python -c "import sys, torch; sys.exit(None if torch.cuda.is_available() else 'there is no CUDA GPU here')"
 	FROMNOISE_TEST_GPU=1 $(BIN)/python -m pytest tests/test_gpu.py
 
 coverage: $(VENV)/.dev

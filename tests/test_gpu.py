@@ -8,6 +8,7 @@ import torch
 import fromnoise as fn
 from fromnoise.model import model as models
 from fromnoise.model.precision import chosen
+from fromnoise.model.replay import Replays
 from fromnoise.training.graphs import Pace
 from fromnoise.training.loop import Loop
 from runs import drain, loop_of
@@ -56,11 +57,15 @@ def test_recorded_steps_are_the_same_steps(optimizer, monkeypatch):
     assert (found - plain).norm() < 1e-5 * plain.norm() + 3 * (again - plain).norm()
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-5), ("bf16", 2e-2)])
-def test_gradients_are_those_of_float32(precision, most):
+def test_gradients_are_those_of_float32(precision, most, compiled):
     found = []
     for name in ("fp32", precision):
         loop = loop_of(digits(**{"network.dropout": 0.0, "train.precision": name}))
+        if found and compiled:
+            loop.compile()
+            assert loop.network is not loop.bare
         with torch.no_grad():
             for i, p in enumerate(loop.bare.parameters()):
                 p.add_(0.02 * torch.randn(p.shape, generator=torch.Generator().manual_seed(i)).to(p))
@@ -73,8 +78,7 @@ def test_gradients_are_those_of_float32(precision, most):
 def test_recorded_calls_give_the_same_samples(precision, monkeypatch):
     model = fn.load("mnist")
     found = model.sample(300, precision=precision, steps=8)
-    assert model._replays is not None
-    assert model._replays[1].known
+    assert model._replays[precision][1].known
     monkeypatch.setattr(models, "replayable", lambda network: False)
     torch.testing.assert_close(model.sample(300, precision=precision, steps=8), found, rtol=0, atol=1e-3)
 
@@ -88,6 +92,16 @@ def test_a_run_that_was_compiled_goes_on_where_it_was_stopped(monkeypatch, tmp_p
     end = drain(config.override({"train.steps": 60}), tmp_path / "run")[-1]
     assert end.step == 60
     assert all(bool(p.isfinite().all()) for p in end.model.network.parameters())
+
+
+def test_what_waits_for_the_gpu_is_not_recorded_and_leaves_all_in_order():
+    network = fn.load("mnist").network
+    replays = Replays(network, lambda x: x * x.max().item())
+    x = torch.ones(2, device="cuda")
+    with torch.no_grad():
+        assert all(torch.equal(replays(x), x) for _ in range(5))
+    assert replays.refused
+    assert bool(torch.nn.functional.dropout(torch.ones(99, device="cuda"), 0.5).isfinite().all())
 
 
 def test_half_precision_is_found_to_be_fast():

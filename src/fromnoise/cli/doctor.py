@@ -99,6 +99,6 @@ def _rate(device: Any, dtype: Any) -> float:
 
     from fromnoise.model.precision import seconds
 
-    side = 1024 if device.type == "cpu" else 8192
+    side = 8192 if device.type == "cuda" else 1024
     a = torch.randn(side, side, device=device).to(dtype)
     return 2 * side**3 / seconds(lambda: a @ a, device) / 1e12

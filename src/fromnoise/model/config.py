@@ -114,7 +114,7 @@ class Sample:
     steps: int = 0  # steps a sample, 0 for every level of the schedule
     clip: bool = False  # keep the estimate of x_0 within [-1, 1] at each step, as Ho et al. do
     weight: float = 1.0  # of guidance, D_0 + weight (D_1 - D_0)
-    batch: int = 64  # samples that go through the network at once
+    batch: int = 64  # samples that go through the network at once; left as it is, more on a GPU
     precision: str = "fp32"  # as in [train], of the network calls
 
     def __post_init__(self) -> None:

@@ -14,15 +14,14 @@ from fromnoise.data import Dataset, Units
 from fromnoise.errors import UserError
 from fromnoise.model.asked import Label, check_given, given_rows, labels_of
 from fromnoise.model.assembly import make_denoiser, make_schedule
-from fromnoise.model.config import TUNED, Config, Facts
+from fromnoise.model.config import TUNED, Config, Facts, Sample
 from fromnoise.model.guidance import Guidance, Weight, guidance_of
 from fromnoise.model.guided import led
 from fromnoise.model.options import call_named, unknown, write_toml
 from fromnoise.model.precision import Lowered, cast, chosen
-from fromnoise.model.replay import Replays, places, replayable
+from fromnoise.model.replay import Replays, replayable
 from fromnoise.model.store import pack, write_folder
 from fromnoise.model.walks import Walk, levels_of, walk
-from fromnoise.networks.native import transformed
 from fromnoise.process import SCHEDULES, Denoised, Denoiser, Level, Schedule, at, clipped, translated
 from fromnoise.sampling import Solver, Streams, trajectory
 
@@ -57,7 +56,7 @@ class Model:
         self.given_units = _units(facts.given_centre, facts.given_scale, axes)
         self.network = network.eval().requires_grad_(False)
         self._lowered = Lowered()
-        self._replays: tuple[object, Replays] | None = None
+        self._replays: dict[str, tuple[object, Replays | None]] = {}
         self.schedule: Schedule = make_schedule(config)
 
     def __repr__(self) -> str:
@@ -326,14 +325,14 @@ class Model:
     def _in_parts(self, labels: Tensor | None, given: Tensor | None, precision: str) -> Denoiser:
         """A denoiser that sends sample.batch samples through the network at once: the work stays in cache.
 
-        Without gradients more of them go together on a GPU, where there is none that matters.
+        Without gradients more of them go together on a GPU, where there is none that matters, unless it was set.
         """
         called = self._called(self._lowered(self.network, precision), precision)
         check_given(self.facts, given)
 
         def denoise(x: Tensor, n: Level) -> Denoised:
             parts, size = [], self.config.sample.batch
-            if x.device.type != "cpu" and not torch.is_grad_enabled():
+            if x.device.type == "cuda" and size == Sample().batch and not torch.is_grad_enabled():
                 size = max(size, ELEMENTS_A_CALL // self._numel())
             for first in range(0, len(x), size):
                 some = slice(first, first + size)
@@ -349,12 +348,13 @@ class Model:
         """The network in a precision, its calls recorded where they can be."""
         called = cast(network, precision)
         if not replayable(network):
+            self._replays.pop(precision, None)
             return called
-        key = precision, places(network)
-        if self._replays is None or self._replays[0] != key:
-            self._replays = key, Replays(called)
-        replays = self._replays[1]
-        return lambda *x: called(*x) if torch.is_grad_enabled() or transformed() else replays(*x)
+        key, (known, replays) = list(map(id, network.modules())), self._replays.get(precision, (None, None))
+        if replays is None or known != key:
+            replays = Replays(network, called)
+            self._replays[precision] = key, replays
+        return replays
 
     def _denoiser(self, called: Callable[..., Tensor], labels: Tensor | None, given: Tensor | None) -> Denoiser:
         return make_denoiser(called, self.config.process, self.schedule, labels, given)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from fromnoise.errors import UserError
 from fromnoise.folders import cache_folder
 from fromnoise.model.store import read_json, write_file
+from fromnoise.networks import ours
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("auto", "fp32", *TYPES)
@@ -70,7 +71,8 @@ def _known() -> dict[str, str]:
 def _here(device: torch.device) -> str:
     """The device as far as its speed goes."""
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+        # "at work": before, launches were what was measured.
+        return f"{torch.cuda.get_device_name(device)} at work, torch {torch.__version__}"
     versions = f"{torch.get_num_threads()} threads, torch {torch.__version__}"
     return " ".join([device.type, platform.machine(), *instructions(), versions])
 
@@ -137,7 +139,7 @@ class Lowered:
 
     def __call__(self, network: nn.Module, precision: str) -> nn.Module:
         """What is called for `network`, with the weights that it has now, in this precision, within `casting`."""
-        if precision not in TYPES or not type(network).__module__.startswith("fromnoise.networks."):
+        if precision not in TYPES or not ours(network):
             return network
         with torch.inference_mode(False), torch.no_grad():
             found, key = self.copy, (precision, [_build(part) for part in network.modules()], _fingerprint(network))

@@ -22,10 +22,31 @@ from fromnoise.networks.embeddings import Condition, Fourier, Labels, sinusoidal
 from fromnoise.networks.mlp import FNN, MLP
 from fromnoise.networks.unet import UNet
 
-__all__ = ["FNN", "MLP", "NETWORKS", "Adapted", "Condition", "Fourier", "Labels", "UNet", "custom", "sinusoidal"]
+__all__ = [
+    "FNN",
+    "MLP",
+    "NETWORKS",
+    "Adapted",
+    "Condition",
+    "Fourier",
+    "Labels",
+    "UNet",
+    "custom",
+    "ours",
+    "sinusoidal",
+]
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"adapted": Adapted, "fnn": FNN, "mlp": MLP, "unet": UNet}
 """The built-in networks by the name that a recipe gives them."""
+
+
+def ours(network: nn.Module) -> bool:
+    """Whether a network is of this package, and uses its weights in no ways of its own.
+
+    >>> ours(FNN((2,))), ours(nn.Linear(2, 2))
+    (True, False)
+    """
+    return type(network).__module__.startswith("fromnoise.networks.")
 
 
 def custom(path: str) -> type[nn.Module]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fromnoise.model.replay import Record, recorded
+from fromnoise.model.replay import Record, Recorder, waits
 from fromnoise.process import Level
 from fromnoise.training.batches import Batch
 
@@ -27,16 +27,17 @@ class Graphs:
         gradients: how a batch becomes its loss and its gradient's norm.
         optimizer: one that takes a tensor as its learning rate.
         batch: any batch; those to come have its shapes.
-        record: as `recorded`, which it is unless given.
+        record: a `Recorder` unless given.
+
+    Raises RuntimeError where they cannot be recorded.
     """
 
     def __init__(
-        self, gradients: Gradients, optimizer: torch.optim.Optimizer, batch: Batch, record: Record = recorded
+        self, gradients: Gradients, optimizer: torch.optim.Optimizer, batch: Batch, record: Record | None = None
     ) -> None:
-        self.kept = copied(batch)
+        self.kept, device = copied(batch), batch.x_0.device
         for group in optimizer.param_groups:
-            group["capturable"] = True
-            group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=batch.x_0.device)
+            group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
 
         def found() -> tuple[Tensor, ...]:
             optimizer.zero_grad()  # what the recording makes is where gradients are from now on
@@ -46,7 +47,16 @@ class Graphs:
             optimizer.step()
             return ()
 
-        self._gradients, self._move = record(found), record(moved)
+        if waits(found, device):
+            raise RuntimeError("the loss waits for the GPU")
+        record = record or Recorder(device)
+        self._gradients = record(found)
+        capturable = [group.get("capturable") for group in optimizer.param_groups]
+        for group in optimizer.param_groups:
+            group["capturable"] = True  # the word by which PyTorch's optimisers let themselves be recorded
+        self._move = record(moved)
+        for group, before in zip(optimizer.param_groups, capturable, strict=True):
+            group["capturable"] = before
 
     def gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss of a batch and the norm of its gradient; both are overwritten by the next call."""

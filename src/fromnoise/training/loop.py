@@ -20,7 +20,7 @@ from fromnoise.model.allocator import keep_memory
 from fromnoise.model.assembly import count_parameters, make_network, make_schedule
 from fromnoise.model.config import Train
 from fromnoise.model.replay import replayable
-from fromnoise.networks import Adapted
+from fromnoise.networks import Adapted, ours
 from fromnoise.training import checkpoint, log
 from fromnoise.training.adapt import check_adapter
 from fromnoise.training.batches import Batch, given_to_samples
@@ -65,7 +65,7 @@ class Loop:
             if isinstance(self.bare, Adapted):
                 check_adapter(config, load(train.init, device="cpu", network=network))
             begin_from(self.bare, train.init, network)
-        if self.accelerator.device.type == "cuda":
+        if self.accelerator.device.type == "cuda" and ours(self.bare):
             self.bare.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
         self.averaged = Averaged(self.bare, train.ema)
         self.schedule = make_schedule(config)
@@ -81,7 +81,7 @@ class Loop:
         self.progress = checkpoint.Progress()
         self.whole = True  # False while a step is half done: nothing is saved then
         self.graphs: Graphs | None = None
-        self.refused = False  # to be recorded
+        self.refused = False  # whether recording was tried and could not be
         self.pace = Pace()
 
     def resume(self) -> None:

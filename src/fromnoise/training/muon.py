@@ -150,7 +150,10 @@ class Muon(torch.optim.Optimizer):
         rates = [group["lr"] * (group["scale"] * max(1.0, move.shape[0] / move.shape[1]) ** 0.5) for move in moves]
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         for weight, move, rate in zip(weights, moves, rates, strict=True):
-            weight.sub_(move.reshape(weight.shape) * rate)
+            if isinstance(rate, Tensor):
+                weight.sub_(move.reshape(weight.shape) * rate)
+            else:
+                weight.add_(move.reshape(weight.shape), alpha=-rate)
 
     def _adamw(self, group: dict[str, Any], weights: list[Tensor]) -> None:
         for weight in weights:

@@ -24,7 +24,7 @@ class Task(Protocol):
 
     @property
     def steady(self) -> bool:
-        """Whether a loss is the same work at each step, on tensors of the device alone, and leaves nothing behind."""
+        """Whether a loss is the same work at each step, on the device's tensors alone, with nothing remembered."""
         ...
 
     def batch(self, step: int) -> Batch:
