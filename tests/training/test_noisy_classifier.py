@@ -53,18 +53,25 @@ def test_it_learns_the_posterior_of_the_class_at_every_level(told):
             assert (truth.exp() * (truth - clean)).sum(1).mean() > 0.05
 
 
-def test_its_gradient_leads_the_exact_denoiser_to_the_component(told):
-    """Few of a hundred land on the other island, and the rest have the mean and spread of theirs."""
+def test_its_gradient_leads_the_exact_denoiser_where_bayes_would(told):
+    """From the same noise most end within half a standard deviation of where the exact posterior leads them.
+
+    With half or twice the gradient six in ten do, without any one or three. Of eight trainings 87 to 97 in 100 did.
+    """
     tell, law = told
     x = torch.randn(2000, 2, generator=torch.Generator().manual_seed(2)).double()
     path = strided(tell.model.schedule, 60)
     for k in (0, 1):
-        denoise = climbed(law, lambda x, n, k=k: tell.towards(torch.full((len(x),), k))(x.float(), n))
-        drawn = sample(denoise, DDIM(0.0), path, x)
-        there = drawn[(drawn - law.means[k]).norm(dim=1) < (drawn - law.means[1 - k]).norm(dim=1)]
-        assert len(there) > 0.9 * len(drawn)
-        torch.testing.assert_close(there.mean(0), law.means[k], rtol=0, atol=0.05)
-        torch.testing.assert_close(there.std(0), law.covariances[k].diagonal().sqrt(), rtol=0.3, atol=0)
+        learned, bayes = (
+            sample(climbed(law, log_prob), DDIM(0.0), path, x)
+            for log_prob in (
+                lambda x, n, k=k: tell.towards(torch.full((len(x),), k))(x.float(), n),
+                lambda x, n, k=k: exact(law, x, n)[:, k],
+            )
+        )
+        spread = law.covariances[k].diagonal().sqrt()
+        assert (((learned - bayes) / spread).norm(dim=1) < 0.5).double().mean() > 0.8
+        assert (((learned - law.means[k]) / spread).norm(dim=1) < 4).double().mean() > 0.9
 
 
 @pytest.fixture(scope="module")
