@@ -4,7 +4,8 @@ python benchmarks/bench_sampling.py [--sizes h ho mnist] [--n 256] [--calls 10 5
 
 The networks are those of bench_training.py, untrained, with random weights where a layer starts at zero. Every library
 draws DDIM samples by its own pipeline, as a person would call it. A number of calls that would take the slowest
-contender longer than --longest seconds is left out; the smallest is cut instead, for each call costs the same.
+contender longer than --longest seconds is left out; the smallest is cut instead, for each call costs the same. Up to
+4,096 at once are drawn with ours, in two calls, if that takes no longer than three times as much.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ def main() -> None:
         setup = prepared(name, 64, device, args.quick)
         found[name] = raced(setup, n, args.calls, longest, seconds)
         numbers = (2, 4, 8) if args.quick else AT_ONCE
-        found[name]["at_once"] = flatness(setup, numbers, longest, seconds)
+        found[name]["at_once"] = flatness(setup, numbers, 3 * longest, seconds)
         show(name, found[name])
     peers.write({**here(), "sampling": found}, args.json)
 
