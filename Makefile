@@ -88,7 +88,7 @@ shipped: $(VENV)/.dev
 	$(BIN)/python benchmarks/shipped.py --json benchmarks/results/mnist.json
 
 precision: $(VENV)/.dev
-	$(BIN)/python benchmarks/precision.py --json benchmarks/results/precision.json
+	$(BIN)/python benchmarks/precision.py
 
 few-steps: $(VENV)/.dev
 	$(BIN)/python benchmarks/few_steps.py

@@ -17,17 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from contenders import arguments, write
-
-from fromnoise.model.precision import instructions
+from machine import kind
 
 HERE = Path(__file__).parent
 PARTS = ("training", "sampling", "points", "folder", "start")
-
-
-def kind(device: str) -> str:
-    """What figures are kept apart by: cuda, or cpu with and without AMX, which decides everything."""
-    found = device.split(":")[0]
-    return "amx" if found == "cpu" and "amx_tile" in instructions() else found
 
 
 def run(part: str, options: list[str]) -> dict[str, Any]:

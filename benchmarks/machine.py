@@ -30,6 +30,12 @@ def here() -> dict[str, Any]:
     }
 
 
+def kind(device: str) -> str:
+    """What figures are kept apart by: cuda, or cpu with and without AMX, which decides everything."""
+    found = device.split(":")[0]
+    return "amx" if found == "cpu" and "amx_tile" in instructions() else found
+
+
 def measured(work: Callable[..., Mapping[str, Any] | list[Any]], *given: Any) -> dict[str, Any]:
     """What some work found, or its rows, with `here` and its minutes; of work that goes on, those since it did."""
     began = time.monotonic()

@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
-from machine import here
+from machine import here, kind
 from torch import Tensor, nn
 
 import fromnoise as fn
@@ -93,7 +93,8 @@ def curves(steps: int, seeds: int = 3) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--json", metavar="FILE")
+    results = Path(__file__).parent / "results"
+    parser.add_argument("--json", default=str(results / f"precision-{kind('cpu')}.json"), metavar="FILE")
     args = parser.parse_args()
     found = {**here(), "gradients": []}
     for row in gradients():
@@ -103,8 +104,7 @@ def main() -> None:
         found["gradients"].append(row)
     found["curves"] = curves(args.steps)
     print(json.dumps(found["curves"], indent=1))
-    if args.json:
-        write_file(Path(args.json), json.dumps(found, indent=1).encode())
+    write_file(Path(args.json), json.dumps(found, indent=1).encode())
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def test_a_peers_training_goes_on_with_all_its_state(contenders, tmp_path):
     [("cpu", ["avx2"], "cpu"), ("cpu:0", ["avx2", "amx_tile"], "amx"), ("cuda:1", ["amx_tile"], "cuda")],
 )
 def test_figures_of_unlike_machines_are_kept_apart(contenders, monkeypatch, device, has, kept):
-    import bench
+    import machine
 
-    monkeypatch.setattr(bench, "instructions", lambda: has)
-    assert bench.kind(device) == kept
+    monkeypatch.setattr(machine, "instructions", lambda: has)
+    assert machine.kind(device) == kept
