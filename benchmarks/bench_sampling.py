@@ -4,8 +4,8 @@ python benchmarks/bench_sampling.py [--sizes h ho mnist] [--n 256] [--calls 10 5
 
 The networks are those of bench_training.py, untrained, with random weights where a layer starts at zero. Every library
 draws DDIM samples by its own pipeline, as a person would call it. A number of calls that would take the slowest
-contender longer than --longest seconds is left out; the smallest is cut instead, for each call costs the same. Up to
-4,096 at once are drawn with ours, in two calls, if that takes no longer than three times as much.
+contender longer than --longest seconds is left out; the smallest is cut instead, and what a drawing begins with is then
+shared by fewer. Up to 4,096 at once are drawn with ours, in two calls, if that takes at most three times as long.
 """
 
 from __future__ import annotations

@@ -54,9 +54,10 @@ def test_it_learns_the_posterior_of_the_class_at_every_level(told):
 
 
 def test_its_gradient_leads_the_exact_denoiser_where_bayes_would(told):
-    """From the same noise most end within half a standard deviation of where the exact posterior leads them.
+    """From the same noise most end near where the exact posterior leads them, with the mean and spread that it gives.
 
-    With half or twice the gradient six in ten do, without any one or three. Of eight trainings 87 to 97 in 100 did.
+    Within half a standard deviation: with half or twice the gradient at most six in ten do. In these 60 steps even
+    the exact posterior gives two thirds of the component's spread across, so that it is no measure for what is learned.
     """
     tell, law = told
     x = torch.randn(2000, 2, generator=torch.Generator().manual_seed(2)).double()
@@ -71,7 +72,10 @@ def test_its_gradient_leads_the_exact_denoiser_where_bayes_would(told):
         )
         spread = law.covariances[k].diagonal().sqrt()
         assert (((learned - bayes) / spread).norm(dim=1) < 0.5).double().mean() > 0.8
-        assert (((learned - law.means[k]) / spread).norm(dim=1) < 4).double().mean() > 0.9
+        there = learned[((learned - law.means[k]) / spread).norm(dim=1) < 4]
+        assert len(there) > 0.9 * len(learned)
+        torch.testing.assert_close(there.mean(0), law.means[k], rtol=0, atol=0.05)
+        torch.testing.assert_close(there.std(0), bayes.std(0), rtol=0.3, atol=0)
 
 
 @pytest.fixture(scope="module")
